@@ -1,0 +1,1 @@
+"""The reference city node: commits records, answers with receipts, issues cards, signs trust documents."""

@@ -1,0 +1,1 @@
+"""Keys, cards, issuers, status lists and rosters: what the city says, signed, and kept apart from what it receives."""

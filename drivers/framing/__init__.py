@@ -1,0 +1,1 @@
+"""Where a frame begins and ends in a stream of bytes, sans-IO."""

@@ -1,0 +1,43 @@
+"""What the node promised and could not do. A bad card is never an exception: it is a `Verdict`."""
+
+
+class EdgeError(Exception):
+    """Root of every error of this package."""
+
+
+class ConfigError(EdgeError):
+    """The configuration cannot be used: the process exits with 78 and says where and what was expected.
+
+    Args:
+        where: Path of the key, such as ``uplink.port``, or of the file.
+        expected: What would have been right. Never the value found: it may be a secret.
+    """
+
+    def __init__(self, where: str, *, expected: str) -> None:
+        super().__init__(f"{where}: {expected}")
+        self.where = where
+        self.expected = expected
+
+
+class TrustError(EdgeError):
+    """A trust document or blob is refused; what was held before stays in use.
+
+    Args:
+        rule: The stable name of the rule it broke, such as ``threshold``: for the operator, free of content.
+    """
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(rule)
+        self.rule = rule
+
+
+class CodeError(EdgeError):
+    """A code is not of the form its kind prescribes; `edge.verify` turns it into a verdict."""
+
+
+class KeyFormatError(EdgeError):
+    """Bytes that should be a key are none: wrong length, not on the curve, out of range."""
+
+
+class DecryptError(EdgeError):
+    """A ciphertext does not open: a wrong key or changed bytes. Which of the two cannot be known."""
