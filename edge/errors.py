@@ -41,3 +41,15 @@ class KeyFormatError(EdgeError):
 
 class DecryptError(EdgeError):
     """A ciphertext does not open: a wrong key or changed bytes. Which of the two cannot be known."""
+
+
+class UnreachableError(EdgeError):
+    """No daemon answers; the command that asked exits with 3.
+
+    Args:
+        where: The socket it should answer on.
+    """
+
+    def __init__(self, where: str) -> None:
+        super().__init__(f"no answer on {where}")
+        self.where = where

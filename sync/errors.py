@@ -13,6 +13,10 @@ class StoreBusyError(StoreError):
     """Another daemon holds the outbox file; the process exits with 75."""
 
 
+class StoreDamagedError(StoreError):
+    """A page of the outbox file cannot be read; what lies on other pages still can."""
+
+
 class LinkLostError(SyncError):
     """The broker is gone or out of reach (transient): only `sync.uplink` catches it, waits with jitter, connects again.
 

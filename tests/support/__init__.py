@@ -1,0 +1,1 @@
+"""Fakes, vectors and builders the tests share; nothing here runs in the product."""
