@@ -1,0 +1,75 @@
+"""A connection to the broker, as the uplink sees it; `sync.mqtt` makes real ones."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A message from the broker."""
+
+    topic: str
+    payload: bytes = field(repr=False)
+
+
+class Acknowledgement(Protocol):
+    """What becomes of one publish."""
+
+    def add_done_callback(self, callback: Callable[["Acknowledgement"], object], /) -> None:
+        """Call back in the event loop once the broker has answered or is gone."""
+        ...
+
+    def exception(self) -> BaseException | None:
+        """After that: None, `MessageRefusedError` or `LinkLostError`."""
+        ...
+
+
+class Link(Protocol):
+    """One connection; it is never used again once it was lost."""
+
+    async def subscribe(self, topic: str) -> None:
+        """Ask for what is published there.
+
+        Raises:
+            MessageRefusedError: The broker forbids it.
+            LinkLostError: The connection is gone.
+        """
+        ...
+
+    def send(self, topic: str, payload: bytes, *, retain: bool = False) -> Acknowledgement:
+        """Send at QoS 1 without waiting. The broker's answer says only that the broker has it.
+
+        Raises:
+            LinkLostError: The connection is gone.
+        """
+        ...
+
+    async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Send at QoS 1 and wait for the broker's answer.
+
+        Raises:
+            MessageRefusedError: The broker forbids it.
+            LinkLostError: The connection is gone.
+        """
+        ...
+
+    def take(self) -> Delivery | None:
+        """The next message, None if there is none now.
+
+        Raises:
+            LinkLostError: The connection is gone, and all that came before was taken.
+        """
+        ...
+
+    def messages(self) -> AsyncIterator[tuple[str, bytes]]:
+        """Topic and payload of every message, for whoever waits for nothing else; not together with `watch`.
+
+        Raises:
+            LinkLostError: The connection is gone.
+        """
+        ...
+
+    def watch(self, callback: Callable[[], None]) -> None:
+        """Call back in the event loop whenever `take` has something to say."""
+        ...

@@ -1,0 +1,293 @@
+"""The rows of the outbox and what is remembered of them: plain function calls, made only by the writer thread.
+
+An append touches as few pages as it can (flash wear), so the chain is not stored; `sync.along` folds it when needed.
+Opening reads a handful of rows, however many there are. `state` is changed only by replacing it: the thread puts the
+former one back when a transaction fails.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from sync import chain
+from sync.epoch_file import EpochFile
+from sync.ledger import EpochChange, EpochReason, Mark, NewEpoch, Settlement, State
+from sync.message import WrappedKey
+from sync.runs import Run, Runs, first_epoch, renumber
+from sync.store import Database
+
+NOTES_MAX: Final = 15
+"""Notes of one record: it and they share 16 row numbers."""
+DAMAGED: Final = "damaged"
+"""The code in quarantine of what was set aside here; the others come from the city."""
+
+EntryRow = tuple[bytes, int, bytes | None, bytes]
+"""(name, ref, digest, body) of a record or a note, still without its number."""
+
+_STORE_ID_BYTES: Final = 16
+_MARK_COLUMNS: Final = ", ".join(each.name for each in dataclasses.fields(Mark))
+_MARK_PLACES: Final = ", ".join("?" for _ in dataclasses.fields(Mark))
+_INSERT: Final = "INSERT INTO entry VALUES (?, ?, ?, ?, ?)"
+_INSERTS: Final = tuple(_INSERT + ", (?, ?, ?, ?, ?)" * count for count in range(NOTES_MAX + 1))
+"""The same for a record with so many notes."""
+
+
+class Rows:
+    """The tables.
+
+    Args:
+        database: The open file.
+        node: Name of this node, part of the chain's start.
+        hash: SM3.
+        epoch_file: The number outside.
+        random_bytes: Makes the store id.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        node: str,
+        hash: chain.Hash,  # noqa: A002
+        epoch_file: EpochFile,
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        self.database = database
+        self.hash = hash
+        self.state: State
+        self.is_loaded = False
+        self.started_anew: EpochChange | None = None
+        self._node = node
+        self._epoch_file = epoch_file
+        self._random_bytes = random_bytes
+
+    def load(self) -> None:
+        """Read `state`; make the first one where the file is new.
+
+        Raises:
+            StoreError: The file cannot be read or written.
+        """
+        mark = self._read_mark() or self._begin()
+        highest_epoch = self._epoch_file.read()
+        if highest_epoch < mark.epoch:
+            highest_epoch = mark.epoch
+            self._epoch_file.write(mark.epoch)
+        query = self.database.execute
+        runs = Runs(
+            runs=tuple(
+                Run(first_seq=first_seq, first_n=first_n, count=count)
+                for first_seq, first_n, count in query("SELECT first_seq, first_n, count FROM run ORDER BY first_seq")
+            )
+        )
+        ((highest_k,),) = query("SELECT max(k) FROM entry")
+        # All settled records may be pruned: then the mark and the growing run tell how far the numbers went.
+        settled_n = runs.n_of(mark.acked) if mark.acked else 0
+        self.state = State(
+            mark=mark,
+            highest_epoch=highest_epoch,
+            runs=runs,
+            next_n=max((highest_k or 0) // 16 + 1, runs.runs[-1].first_n, settled_n + 1),
+            keys={
+                n: WrappedKey(key_id=key_id, recipient=recipient, wrapped=wrapped)
+                for n, key_id, recipient, wrapped in query("SELECT n, key_id, recipient, wrapped FROM wrapped_key")
+            },
+            damaged=frozenset(n for (n,) in query("SELECT n FROM quarantine WHERE code = ?", (DAMAGED,))),
+            quarantined=self._count_quarantined(),
+            oldest_id=None,
+        )
+        self._note_oldest()
+        self.is_loaded = True
+
+    def append(self, groups: Sequence[Sequence[EntryRow]]) -> list[int]:
+        """Store records, each with its notes, inside a transaction.
+
+        Args:
+            groups: For each record its own row, then those of its notes.
+
+        Returns:
+            The seqs they got.
+        """
+        self.database.execute_many(
+            _INSERT,
+            [
+                (16 * n + place, *row)
+                for n, group in enumerate(groups, start=self.state.next_n)
+                for place, row in enumerate(group)
+            ],
+        )
+        return self._count_appended(groups)
+
+    def append_alone(self, group: Sequence[EntryRow]) -> int:
+        """Store one record with its notes in one statement, which is its own transaction: the usual scan."""
+        first_k = 16 * self.state.next_n
+        values = [value for place, row in enumerate(group) for value in (first_k + place, *row)]
+        self.database.execute(_INSERTS[len(group) - 1], values)
+        return self._count_appended([group])[0]
+
+    def add_key(self, key: WrappedKey) -> int:
+        """Store a wrapped key.
+
+        Returns:
+            Its number, which the records under it carry.
+        """
+        number = max(self.state.keys, default=0) + 1
+        self.database.execute(
+            "INSERT INTO wrapped_key VALUES (?, ?, ?, ?)", (number, key.key_id, key.recipient, key.wrapped)
+        )
+        self.state = dataclasses.replace(self.state, keys={**self.state.keys, number: key})
+        return number
+
+    def settle(self, settlement: Settlement) -> None:
+        """Move the mark, forward or back: one row. Rejected records go into quarantine with it."""
+        mark = self.state.mark
+        if settlement.epoch != mark.epoch:
+            return
+        if settlement.rejected:
+            self._quarantine(settlement)
+        self.replace_mark(
+            dataclasses.replace(
+                mark,
+                acked=settlement.acked,
+                head=settlement.head,
+                inc=settlement.inc,
+                rejected_seen=max(mark.rejected_seen, settlement.rejected_seen),
+            )
+        )
+
+    def open_epoch(self, new: NewEpoch, *, audit: Sequence[EntryRow]) -> None:
+        """Begin an epoch with its audit record; everything that goes again is renumbered by offsets.
+
+        The number goes into the file outside first: if the rest fails, it is merely never used.
+        """
+        state = self.state
+        self._epoch_file.write(new.change.epoch)
+        self._set_aside(new.damaged - state.damaged)
+        damaged = state.damaged | new.damaged
+        runs = renumber(
+            state.runs,
+            acked=state.mark.acked,
+            held_n=state.mark.held_n,
+            audit_n=state.next_n,
+            with_settled=new.with_settled,
+            left_out=damaged,
+        )
+        self.append([audit])
+        self._write_runs(runs)
+        self.state = dataclasses.replace(
+            self.state,
+            highest_epoch=new.change.epoch,
+            runs=runs,
+            damaged=damaged,
+            quarantined=self._count_quarantined(),
+        )
+        head = chain.start(self._node, new.change.epoch, hash=self.hash)
+        self.replace_mark(
+            dataclasses.replace(
+                state.mark,
+                epoch=new.change.epoch,
+                acked=0,
+                head=head,
+                base=0,
+                base_head=head,
+                inc=new.inc,
+                rejected_seen=0,
+            )
+        )
+
+    def replace_mark(self, mark: Mark) -> None:
+        """Write the one row of the mark."""
+        values = dataclasses.astuple(mark)
+        self.database.execute(f"REPLACE INTO mark (one, {_MARK_COLUMNS}) VALUES (1, {_MARK_PLACES})", values)  # noqa: S608
+        self.state = dataclasses.replace(self.state, mark=mark)
+        self._note_oldest()
+
+    def _begin(self) -> Mark:
+        """A new file opens an epoch; the number outside is written first (contracts 5.4)."""
+        former = self._epoch_file.read()
+        epoch = former + 1
+        self._epoch_file.write(epoch)
+        head = chain.start(self._node, epoch, hash=self.hash)
+        mark = Mark(
+            store=self._random_bytes(_STORE_ID_BYTES),
+            epoch=epoch,
+            acked=0,
+            head=head,
+            base=0,
+            base_head=head,
+            inc=None,
+            rejected_seen=0,
+            held_n=1,
+            noted_n=1,
+        )
+        with self.database.transaction():
+            self._write_runs(first_epoch())
+            self.database.execute(
+                f"INSERT INTO mark (one, {_MARK_COLUMNS}) VALUES (1, {_MARK_PLACES})",  # noqa: S608
+                dataclasses.astuple(mark),
+            )
+        if former:
+            self.started_anew = EpochChange(
+                former=former, epoch=epoch, last_seq=0, acked=0, head=b"", missing=(), reason=EpochReason.NEW_STORE
+            )
+        return mark
+
+    def _read_mark(self) -> Mark | None:
+        rows = self.database.execute(f"SELECT {_MARK_COLUMNS} FROM mark")  # noqa: S608
+        return Mark(**dict(zip(_MARK_COLUMNS.split(", "), rows[0], strict=True))) if rows else None
+
+    def _write_runs(self, runs: Runs) -> None:
+        self.database.execute("DELETE FROM run")
+        self.database.execute_many(
+            "INSERT INTO run VALUES (?, ?, ?)", [(run.first_seq, run.first_n, run.count) for run in runs.runs]
+        )
+
+    def _count_appended(self, groups: Sequence[Sequence[EntryRow]]) -> list[int]:
+        state = self.state
+        first_seq = state.next_seq
+        # Not dataclasses.replace: this is the hot path and it is four times slower.
+        self.state = State(
+            mark=state.mark,
+            highest_epoch=state.highest_epoch,
+            runs=state.runs,
+            next_n=state.next_n + len(groups),
+            keys=state.keys,
+            damaged=state.damaged,
+            quarantined=state.quarantined,
+            oldest_id=groups[0][0][0] if state.oldest_id is None else state.oldest_id,
+        )
+        return list(range(first_seq, first_seq + len(groups)))
+
+    def _quarantine(self, settlement: Settlement) -> None:
+        """Keep what the city said of each record it does not take."""
+        rows = []
+        for rejection in settlement.rejected:
+            if 0 < rejection.seq < self.state.next_seq:
+                n = self.state.runs.n_of(rejection.seq)
+                rows.append((settlement.epoch, rejection.seq, n, self._id_of(n) or b"", rejection.code, rejection.text))
+        self.database.execute_many("INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?, ?, ?, ?)", rows)
+        self.state = dataclasses.replace(self.state, quarantined=self._count_quarantined())
+
+    def _set_aside(self, damaged: Iterable[int]) -> None:
+        """Name damaged records in quarantine; their rows stay where they are, whatever is left of them."""
+        rows = []
+        for n in sorted(damaged):
+            seq = self.state.runs.find_seq(n, next_n=self.state.next_n)
+            # One that is not of this epoch was settled in a former one: it stands under epoch 0 with its n.
+            epoch, place = (self.state.mark.epoch, seq) if seq is not None else (0, n)
+            rows.append((epoch, place, n, b"", DAMAGED, ""))
+        self.database.execute_many("INSERT OR REPLACE INTO quarantine VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    def _count_quarantined(self) -> int:
+        ((count,),) = self.database.execute("SELECT count(*) FROM quarantine")
+        return int(count)
+
+    def _note_oldest(self) -> None:
+        """Remember the id of the oldest waiting record."""
+        state = self.state
+        oldest_id = self._id_of(state.runs.n_of(state.mark.acked + 1)) if state.waiting else None
+        if oldest_id != state.oldest_id:
+            self.state = dataclasses.replace(state, oldest_id=oldest_id)
+
+    def _id_of(self, n: int) -> bytes | None:
+        rows = self.database.execute("SELECT name FROM entry WHERE k = ?", (16 * n,))
+        return rows[0][0] if rows else None

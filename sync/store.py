@@ -1,0 +1,199 @@
+"""The outbox's SQLite file: lock, pragmas, migrations, transactions. The one door to sqlite3 for the outbox.
+
+One connection, opened and used by one thread. `locking_mode=EXCLUSIVE` because SQLite before 3.51.3 can corrupt a WAL
+with two connections; `synchronous=FULL` because NORMAL lost acknowledged rows in simulated power cuts; small pages
+because a commit writes whole pages and flash wears. After a failed commit the connection is closed and opened again:
+what SQLite then finds on disk is the truth.
+"""
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+from sync.errors import StoreBusyError, StoreDamagedError, StoreError
+
+APPLICATION_ID: Final = 0x45484342
+"""`EHCB`, in the file's header."""
+
+PAGE_BYTES: Final = 2048
+_CHECKPOINT_PAGES: Final = 1000
+_WAL_BYTES_MAX: Final = 4 * 1024 * 1024
+_CACHE_KIB: Final = 2048
+_DAMAGED_CODES: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+PRAGMAS: Final = (
+    "locking_mode = EXCLUSIVE",
+    f"page_size = {PAGE_BYTES}",
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
+    f"journal_size_limit = {_WAL_BYTES_MAX}",
+    f"cache_size = -{_CACHE_KIB}",
+    "cache_spill = OFF",
+    "temp_store = MEMORY",
+    "trusted_schema = OFF",
+)
+"""How the file is opened; a benchmark opens its own the same way."""
+
+Row = tuple[Any, ...]
+
+
+class Database:
+    """The open file. Every method but `lock` belongs to the writer thread.
+
+    Args:
+        path: The file; `PATH.lock` beside it holds the lock.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock_fd: int | None = None
+        self._connection: sqlite3.Connection | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection; `open` makes one."""
+        return self._connection is not None
+
+    def open(self) -> None:
+        """Take the lock, open or create the file, bring the schema up to date.
+
+        Raises:
+            StoreBusyError: Another process has it.
+            StoreDamagedError: It is no SQLite file any more.
+            StoreError: It cannot be opened, is another program's, or a newer version made it.
+        """
+        self._lock()
+        try:
+            with _translated():
+                # Statements are few and all cached: no text is parsed twice.
+                self._connection = sqlite3.connect(self._path, isolation_level=None, timeout=0, cached_statements=64)
+                self._set_up(self._connection)
+        except StoreError:
+            self.disconnect()
+            raise
+
+    def disconnect(self) -> None:
+        """Drop the connection and keep the lock: the next `open` starts from what is on disk."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
+    def close(self) -> None:
+        """Checkpoint, close the file, release the lock."""
+        self.disconnect()
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        """Run one statement and return all its rows.
+
+        Raises:
+            StoreDamagedError: A page it needed is damaged.
+            StoreError: It failed; outside a transaction nothing was changed.
+        """
+        with _translated():
+            return self._connected().execute(sql, values).fetchall()
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run one statement for every row.
+
+        Raises:
+            StoreError: It failed: roll back.
+        """
+        with _translated():
+            self._connected().executemany(sql, rows)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; committed and synced when the block is left.
+
+        Raises:
+            StoreError: The commit failed: nothing was stored.
+        """
+        connection = self._connected()
+        with _translated():
+            connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            with _translated():
+                connection.execute("COMMIT")
+        except BaseException:
+            # A full disk makes SQLite roll back by itself.
+            with contextlib.suppress(sqlite3.Error):
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+            raise
+
+    def used_bytes(self) -> int:
+        """Bytes of the pages in use."""
+        ((pages,),) = self.execute("PRAGMA page_count")
+        ((free,),) = self.execute("PRAGMA freelist_count")
+        return int((pages - free) * PAGE_BYTES)
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise StoreError("not open")
+        return self._connection
+
+    def _lock(self) -> None:
+        """Lock `PATH.lock`: SQLite's own lock comes only with the first write."""
+        if self._lock_fd is not None:
+            return
+        try:
+            fd = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            raise StoreError(f"lock file: {exc.strerror}") from exc
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            os.close(fd)
+            raise StoreBusyError("another process holds the outbox") from exc
+        self._lock_fd = fd
+
+    def _set_up(self, connection: sqlite3.Connection) -> None:
+        for pragma in PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        ((application_id,),) = connection.execute("PRAGMA application_id").fetchall()
+        ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+        ((objects,),) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+        if application_id != APPLICATION_ID and (application_id or objects):
+            raise StoreError("the file is another program's")
+        _migrate(connection, version=version)
+
+
+def _migrate(connection: sqlite3.Connection, *, version: int) -> None:
+    """Apply the numbered files above `version`, each in a transaction of its own."""
+    files = sorted(
+        (entry for entry in (resources.files("sync") / "schema").iterdir() if entry.name.endswith(".sql")),
+        key=lambda entry: entry.name,
+    )
+    if version > len(files):
+        raise StoreError("a newer version made the file")
+    for number, entry in enumerate(files[version:], start=version + 1):
+        connection.executescript(
+            f"BEGIN IMMEDIATE;\n{entry.read_text(encoding='utf-8')}\n"
+            f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {number};\nCOMMIT;"
+        )
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Turn sqlite3's errors into ours. They hold SQLite's name of the error, never a value."""
+    try:
+        yield
+    except sqlite3.Error as exc:
+        code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        name = getattr(exc, "sqlite_errorname", type(exc).__name__)
+        if code & 0xFF in _DAMAGED_CODES:
+            raise StoreDamagedError(name) from exc
+        if code & 0xFF == sqlite3.SQLITE_BUSY:
+            raise StoreBusyError(name) from exc
+        raise StoreError(name) from exc

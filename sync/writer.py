@@ -1,0 +1,263 @@
+"""The thread that owns the outbox file: it takes everything that waits, runs it in one transaction, then tells all.
+
+Whoever asks gets a future. It is resolved only after the commit is synced, or with an error after nothing was stored.
+One operation that fails does not fail its neighbours: the group is rolled back and each runs alone. After a failure the
+file is opened anew by the next operation, so a disk that was full for a while needs nobody's help. A bug ends the
+thread; all that wait are told, and so is whoever comes later.
+"""
+
+import asyncio
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from sync.errors import StoreError
+from sync.ledger import State
+from sync.rows import EntryRow, Rows
+
+GROUP_MAX: Final = 512
+"""Operations after which a transaction takes no more in: some 10 ms of work."""
+WAITING_MAX: Final = 4096
+"""Operations in the queue; with more than that the disk has stopped answering."""
+_FAILURES_MAX: Final = 2
+"""Operations that fail alone, one after the other, before the rest of their group is not tried any more."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Append:
+    """A record and its notes."""
+
+    group: Sequence[EntryRow]
+    future: asyncio.Future[Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Call:
+    """Anything else; a write runs inside the group's transaction, a read behind it."""
+
+    work: Callable[[], Any]
+    is_write: bool
+    future: asyncio.Future[Any]
+
+
+_Operation = _Append | _Call
+_Outcome = tuple[asyncio.Future[Any], Any, StoreError | None]
+
+
+class Writer:
+    """The thread and its queue.
+
+    Args:
+        rows: The tables; after `start` only the thread touches them.
+        on_done: Called in the event loop with the committed state after every group, before its futures are resolved.
+    """
+
+    def __init__(self, rows: Rows, *, on_done: Callable[[State], None]) -> None:
+        self._rows = rows
+        self._on_done = on_done
+        self._queue: queue.SimpleQueue[list[_Operation] | None] = queue.SimpleQueue()
+        self._gathered: list[_Operation] = []
+        self._waiting = 0
+        self._is_stopped = False
+        self._loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+        # Not a daemon: the interpreter waits for a commit that has begun.
+        self._thread = threading.Thread(target=self._run, name="outbox")
+
+    async def start(self) -> None:
+        """Start the thread and open the file in it.
+
+        Raises:
+            StoreError: It cannot be opened; the thread is gone again.
+        """
+        self._thread.start()
+        try:
+            await self.read(lambda: None)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Finish what waits, close the file, end the thread."""
+        self._is_stopped = True
+        self._hand_over()
+        self._queue.put(None)
+        await self._ended
+        self._thread.join()  # it has nothing left to do
+
+    def append(self, group: Sequence[EntryRow]) -> asyncio.Future[int]:
+        """Store a record and its notes; the seq it got."""
+        future: asyncio.Future[int] = self._future()
+        self._gather(_Append(group, future))
+        return future
+
+    def write(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Run something inside a transaction."""
+        future: asyncio.Future[T] = self._future()
+        self._gather(_Call(work, is_write=True, future=future))
+        return future
+
+    def read(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Run something that changes nothing; it sees everything asked for before it."""
+        future: asyncio.Future[T] = self._future()
+        self._gather(_Call(work, is_write=False, future=future))
+        return future
+
+    def _future(self) -> asyncio.Future[Any]:
+        if self._is_stopped or self._ended.done():
+            raise StoreError("closed")
+        if self._waiting >= WAITING_MAX:
+            raise StoreError("too much waits for the disk")
+        self._waiting += 1
+        return self._loop.create_future()
+
+    def _gather(self, operation: _Operation) -> None:
+        """Collect what one turn of the event loop asks for: it goes over together and becomes one commit."""
+        if not self._gathered:
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append(operation)
+
+    def _hand_over(self) -> None:
+        if self._gathered:
+            self._queue.put(self._gathered)
+            self._gathered = []
+
+    def _resolve(self, outcomes: Sequence[_Outcome], state: State | None) -> None:
+        """In the event loop: hand out what the thread did. Whoever was cancelled meanwhile is not asked."""
+        self._waiting -= len(outcomes)
+        if state is not None:
+            self._on_done(state)
+        for future, value, error in outcomes:
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(value)
+            else:
+                future.set_exception(error)
+
+    # -- the thread ------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        taken: list[_Operation] = []
+        is_last = False
+        try:
+            while not is_last:
+                taken, is_last = self._take()
+                outcomes = self._execute(taken)
+                taken = []
+                self._tell(outcomes)
+        finally:
+            self._rows.database.close()
+            taken += self._take_rest()
+            self._tell([(operation.future, None, StoreError("closed")) for operation in taken])
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+                self._loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    def _take(self) -> tuple[list[_Operation], bool]:
+        """Everything that waits, at least one; whether the end was asked for."""
+        taken: list[_Operation] = []
+        while True:
+            gathered = self._queue.get()
+            if gathered is None:
+                return taken, True
+            taken += gathered
+            if self._queue.empty() or len(taken) >= GROUP_MAX:
+                return taken, False
+
+    def _take_rest(self) -> list[_Operation]:
+        rest: list[_Operation] = []
+        while not self._queue.empty():
+            rest += self._queue.get() or ()
+        return rest
+
+    def _tell(self, outcomes: Sequence[_Outcome]) -> None:
+        state = self._rows.state if self._rows.is_loaded else None
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            self._loop.call_soon_threadsafe(self._resolve, outcomes, state)
+
+    def _execute(self, operations: Sequence[_Operation]) -> list[_Outcome]:
+        if not self._rows.database.is_open:
+            try:
+                self._rows.database.open()
+                self._rows.load()
+            except StoreError as exc:
+                self._rows.database.disconnect()
+                return [(operation.future, None, exc) for operation in operations]
+        writes: list[_Operation] = []
+        reads: list[_Call] = []
+        for operation in operations:
+            if isinstance(operation, _Call) and not operation.is_write:
+                reads.append(operation)
+            else:
+                writes.append(operation)
+        outcomes = self._write(writes) if writes else []
+        outcomes.extend(self._read(operation) for operation in reads)
+        return outcomes
+
+    def _write(self, operations: Sequence[_Operation]) -> list[_Outcome]:
+        """Run them together; if that fails, each alone."""
+        try:
+            values = self._commit(operations)
+        except StoreError as exc:
+            if len(operations) == 1:
+                # What is on disk is the truth: the next operation reads it again.
+                self._rows.database.disconnect()
+                return [(operations[0].future, None, exc)]
+        else:
+            return [(operation.future, value, None) for operation, value in zip(operations, values, strict=True)]
+        return self._write_singly(operations)
+
+    def _write_singly(self, operations: Sequence[_Operation]) -> list[_Outcome]:
+        outcomes: list[_Outcome] = []
+        failures = 0
+        for operation in operations:
+            if failures < _FAILURES_MAX:
+                outcome = self._execute([operation])[0]
+                failures = failures + 1 if outcome[2] else 0
+            else:
+                outcome = (operation.future, None, StoreError("not tried: the disk fails"))
+            outcomes.append(outcome)
+        return outcomes
+
+    def _commit(self, operations: Sequence[_Operation]) -> list[Any]:
+        """One transaction; what each operation returned."""
+        former = self._rows.state
+        try:
+            if len(operations) == 1 and isinstance(operations[0], _Append):
+                return [self._rows.append_alone(operations[0].group)]
+            with self._rows.database.transaction():
+                return self._apply(operations)
+        except StoreError:
+            self._rows.state = former
+            raise
+
+    def _apply(self, operations: Sequence[_Operation]) -> list[Any]:
+        """Appends in a row become one statement."""
+        values: list[Any] = []
+        groups: list[Sequence[EntryRow]] = []
+        for operation in operations:
+            if isinstance(operation, _Append):
+                groups.append(operation.group)
+                continue
+            if groups:
+                values += self._rows.append(groups)
+                groups = []
+            values.append(operation.work())
+        if groups:
+            values += self._rows.append(groups)
+        return values
+
+    def _read(self, operation: _Call) -> _Outcome:
+        try:
+            return operation.future, operation.work(), None
+        except StoreError as exc:
+            return operation.future, None, exc
