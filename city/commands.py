@@ -1,0 +1,268 @@
+"""What each command of `ehc-city` does: arguments in, something to print out. No printing, no parsing here.
+
+Every result has the members that ``--json`` prints and the lines a person reads. Personal data are masked in both, save
+where a command's very purpose is a card's code.
+"""
+
+import argparse
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from city.authority.cards import Card, CardKind, CardRegister, Holder
+from city.authority.documents import day_of
+from city.authority.issuers import IssuerBook
+from city.authority.rosters import RosterBook, read_table
+from city.errors import AuthorityError
+from city.founding import add_node, found_city
+from city.home import CitySettings, home_from
+from city.publish import copy_for_node, publish
+from edge.ehc_code import EPOCH_S
+from edge.errors import ConfigError
+from edge.identity import birth_of, sex_of, valid_id_number
+from edge.status_list import CardState
+from edge.trust import IssuerState
+
+TABLE_BYTES_MAX = 64 * 1024 * 1024
+"""A roster's table: 50,000 people with many doses take a tenth of it."""
+
+_CHINA = timezone(timedelta(hours=8))
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a command has to say.
+
+    Attributes:
+        members: For ``--json``.
+        lines: For people.
+        code: Exit code: 0, or 1 for a check that failed.
+    """
+
+    members: Mapping[str, Any]
+    lines: Sequence[str] = field(repr=False)
+    code: int = 0
+
+
+def init(args: argparse.Namespace) -> Result:
+    """``init``: a new city and its first nodes."""
+    home = home_from(args.home)
+    host, port = _host_and_port(args.broker)
+    settings = CitySettings(city=args.city, org=args.org or f"{args.city}H0001", broker_host=host, broker_port=port)
+    found_city(home, settings=settings, now_ms=now_ms(), listen=args.listen)
+    nodes = {name: str(add_node(home, name)) for name in args.node}
+    publish(home, now_ms=now_ms())
+    members = {"home": str(home.path), "city": args.city, "broker": f"{host}:{port}", "nodes": nodes}
+    lines = [
+        f"城市节点已建立 city {args.city} made in {home.path}",
+        f"broker: mosquitto -c {home.broker / 'mosquitto.conf'}",
+        *(f"node {name}: {folder}" for name, folder in nodes.items()),
+        f"请将 root-*.key 移至离线保管 take {home.path / 'keys'}/root-*.key off this machine",
+    ]
+    return Result(members=members, lines=lines)
+
+
+def node_add(args: argparse.Namespace) -> Result:
+    """``node add``: the files of one more node."""
+    home = home_from(args.home)
+    folder = add_node(home, args.name)
+    return Result(members={"node": args.name, "folder": str(folder)}, lines=[f"node {args.name}: {folder}"])
+
+
+def card_issue(args: argparse.Namespace) -> Result:
+    """``card issue``: one card; its code is the output."""
+    home = home_from(args.home)
+    id_no = None if args.id_no is None else args.id_no.upper()
+    if id_no is not None and not valid_id_number(id_no):
+        raise AuthorityError("--id-no: 18 characters with a right check digit (GB 11643)")
+    issued = day_of(now_ms()) if args.issued is None else _day(args.issued, option="--issued")
+    with home.authority() as database:
+        card = CardRegister(database).issue(
+            CardKind(args.kind),
+            issuer=args.issuer,
+            row=IssuerBook(database).issuer(args.issuer),
+            key=home.keys.issuer(args.issuer),
+            issued_day=issued,
+            expiry_day=issued + args.days,
+            holder=_holder(args, id_no=id_no),
+            id_no=id_no,
+        )
+    if args.qr is not None:
+        _picture(args.qr, text=card.text)
+    return Result(members=_card_members(card) | {"code": card.text}, lines=[card.text, f"# {_card_line(card)}"])
+
+
+def card_show(args: argparse.Namespace) -> Result:
+    """``card show``: the code as its holder shows it now, signed anew each time for a holder card."""
+    with home_from(args.home).authority() as database:
+        card = CardRegister(database).find(args.ref.lower())
+    text = card.show(now_ms() - 1000 * args.ago)
+    if args.qr is not None:
+        _picture(args.qr, text=text)
+    return Result(members=_card_members(card) | {"code": text}, lines=[text])
+
+
+def card_list(args: argparse.Namespace) -> Result:
+    """``card list``: the register without anybody's name."""
+    with home_from(args.home).authority() as database:
+        cards = CardRegister(database).cards()
+    return Result(
+        members={"cards": [_card_members(card) for card in cards]}, lines=[_card_line(card) for card in cards]
+    )
+
+
+def card_state(args: argparse.Namespace) -> Result:
+    """``card suspend``, ``revoke`` and ``reinstate``; reaches nodes with the next ``publish``."""
+    state = {"suspend": CardState.SUSPENDED, "revoke": CardState.REVOKED, "reinstate": CardState.VALID}[args.action]
+    with home_from(args.home).authority() as database:
+        what = CardRegister(database).set_state(args.ref, state=state)
+    line = f"{state.value}（{what}）：下次 publish 后生效 takes effect with the next publish"
+    return Result(members={"kind": what, "state": state.value}, lines=[line])
+
+
+def issuer_list(args: argparse.Namespace) -> Result:
+    """``issuer list``: the keys this city vouches for."""
+    with home_from(args.home).authority() as database:
+        rows = IssuerBook(database).issuers()
+    issuers = [
+        {
+            "issuer": number,
+            "kid": _kid(row.key),
+            "org": row.org,
+            "list": row.status_list,
+            "state": row.state.value,
+            "not_before": _date(row.not_before),
+            "not_after": _date(row.not_after),
+        }
+        for number, row in rows.items()
+    ]
+    lines = ["  ".join(str(value) for value in row.values()) for row in issuers]
+    return Result(members={"issuers": issuers}, lines=lines)
+
+
+def issuer_state(args: argparse.Namespace) -> Result:
+    """``issuer retire`` and ``withdraw``."""
+    state = {"retire": IssuerState.RETIRED, "withdraw": IssuerState.WITHDRAWN}[args.action]
+    with home_from(args.home).authority() as database:
+        IssuerBook(database).set_state(args.number, state=state)
+    line = f"issuer {args.number} {state.value}：下次 publish 后生效 takes effect with the next publish"
+    return Result(members={"issuer": args.number, "state": state.value}, lines=[line])
+
+
+def roster_import(args: argparse.Namespace) -> Result:
+    """``roster import``: a table in place of the node's former one."""
+    home = home_from(args.home)
+    node = home.node(args.node)
+    try:
+        if args.file.stat().st_size > TABLE_BYTES_MAX:
+            raise AuthorityError(f"{args.file.name}: larger than {TABLE_BYTES_MAX} bytes")
+        text = args.file.read_text(encoding="utf-8")
+    except OSError as exc:
+        raise AuthorityError(f"{args.file.name}: cannot be read") from exc
+    except UnicodeDecodeError:
+        raise AuthorityError(f"{args.file.name}: not UTF-8 (in a spreadsheet: save as CSV UTF-8)") from None
+    residents = read_table(text)
+    with home.authority() as database:
+        RosterBook(database).replace(node.name, residents=residents)
+    line = f"{node.name}: {len(residents)} 人 people：下次 publish 后生效 takes effect with the next publish"
+    return Result(members={"node": node.name, "people": len(residents)}, lines=[line])
+
+
+def publish_all(args: argparse.Namespace) -> Result:
+    """``publish``: sign everything anew; with ``--to`` also copy a trust folder."""
+    home = home_from(args.home)
+    if args.node is not None:
+        home.node(args.node)
+    published = publish(home, now_ms=now_ms())
+    members: dict[str, Any] = {
+        "issuers": published.issuers,
+        "status": published.status,
+        "rosters": dict(published.rosters),
+        "folder": str(home.published),
+    }
+    lines = [
+        f"issuers v{published.issuers}  status v{published.status}  in {home.published}",
+        *(f"roster {node}: {count} 条 records" for node, count in published.rosters.items()),
+    ]
+    if args.to is not None:
+        copy_for_node(home, args.to, node=args.node)
+        members["copied_to"] = str(args.to)
+        lines.append(f"copied to {args.to}")
+    return Result(members=members, lines=lines)
+
+
+def now_ms() -> int:
+    """The city's clock, Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    match = re.fullmatch(r"(?P<host>[^:\s]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})", text)
+    if match is None:
+        raise ConfigError("--broker", expected="HOST:PORT")
+    return match["host"].strip("[]"), int(match["port"])
+
+
+def _day(text: str, *, option: str) -> int:
+    """Days since E of a date as a person in China means it."""
+    try:
+        moment = datetime.combine(date.fromisoformat(text), datetime.min.time(), tzinfo=_CHINA)
+    except ValueError:
+        raise AuthorityError(f"{option}: a day that exists, as YYYY-MM-DD") from None
+    return day_of(int(moment.timestamp() * 1000))
+
+
+def _date(day: int) -> str:
+    return (datetime.fromtimestamp(EPOCH_S, UTC).astimezone(_CHINA) + day * _DAY).date().isoformat()
+
+
+def _holder(args: argparse.Namespace, *, id_no: str | None) -> Holder | None:
+    """What is printed into the card; sex and birth may come from the identity number."""
+    if args.name is None:
+        return None
+    sex = args.sex if args.sex is not None else id_no and sex_of(id_no)
+    try:
+        birth = date.fromisoformat(args.birth) if args.birth is not None else id_no and birth_of(id_no)
+    except ValueError:
+        raise AuthorityError("--birth: a day that exists, as YYYY-MM-DD") from None
+    if sex is None or not birth:
+        raise AuthorityError("--name needs --sex and --birth, or --id-no")
+    return Holder(name=args.name, sex=int(sex), birth=birth)
+
+
+def _picture(path: Path, *, text: str) -> None:
+    from city.authority.qr import write_picture  # the only part that needs the extra
+
+    write_picture(path, text)
+
+
+def _kid(key: str) -> str:
+    from edge.gm import sm3
+
+    return sm3(bytes.fromhex(key))[:4].hex()
+
+
+def _card_members(card: Card) -> dict[str, Any]:
+    return {
+        "ref": card.ref.hex(),
+        "list": card.status_list,
+        "index": card.index,
+        "issuer": card.issuer,
+        "kind": card.kind.value,
+        "issued": _date(card.issued_day),
+        "expires": _date(card.expiry_day),
+        "state": card.state.value,
+    }
+
+
+def _card_line(card: Card) -> str:
+    members = _card_members(card)
+    return (
+        f"ref {members['ref']}  {members['list']}[{card.index}]  {members['kind']}  {members['issued']}"
+        f"..{members['expires']}  {members['state']}"
+    )

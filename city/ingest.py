@@ -1,0 +1,334 @@
+"""The rules of the receiving end (contracts 5.4): a frame comes in, is judged, committed, and answered.
+
+A frame whose signer is unknown, whose signature fails or that stands on the wrong topic is dropped without an answer
+and counted; from then on every frame is answered. A record is written once, its place always; what contradicts what is
+here goes aside and never replaces it. The receipt is made only after the commit, and only from the city's own rows.
+Time, keys and the store are handed in; one instance is used by one task at a time.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from city.opening import KeyRing, judge, key_id_of
+from city.received import BootState, IngestStore, Mark, Position, RecordState, StoredKey, StoredRecord, Transaction
+from edge.gm import PrivateKey, PublicKey, sm3
+from sync import chain, topics, wire
+from sync.errors import WireError
+from sync.message import Receipt, Rejection
+
+REJECTIONS_MAX: Final = 500
+"""Listed in one receipt, some 25 KiB; the next hello's answer goes on where the node says it has heard them."""
+RETRIES_PER_PAGE: Final = 500
+"""Unreadable records tried again at a time when a key arrives: one batch's worth in memory."""
+BOOTS_HEARD_AGAIN_MAX: Final = 1
+"""Once may be a hello that came late; twice is two living boxes (contracts 5.4)."""
+
+_SEQ_MAX: Final = 2**63 - 1  # what a database's integer holds; no honest ledger comes near it
+_ITEMS_MAX: Final = 500  # contracts 5.3
+_TYPE_OF_LEAF: Final = {"hello": wire.FrameType.HELLO, "batch": wire.FrameType.BATCH}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What goes back to a node.
+
+    Attributes:
+        topic: Where to publish it.
+        frame: The signed receipt.
+        node: Whom it is for.
+        alarms: What an operator should hear of, such as ``clone``; free of content.
+        hello: The hello it answers, None for a batch: what the node holds may be older than what is published.
+    """
+
+    topic: str
+    frame: bytes = field(repr=False)
+    node: str
+    alarms: tuple[str, ...] = ()
+    hello: wire.Hello | None = None
+
+
+class Ingest:
+    """Judges frames, commits them, answers.
+
+    Args:
+        store: Where records live.
+        node_keys: The signing keys of a node by name; none for one that was never made.
+        receipt_key: Signs the answers.
+        key_ring: Opens records.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: IngestStore,
+        node_keys: Callable[[str], Sequence[PublicKey]],
+        receipt_key: PrivateKey,
+        key_ring: KeyRing,
+    ) -> None:
+        self._store = store
+        self._node_keys = node_keys
+        self._receipt_key = receipt_key
+        self._key_ring = key_ring
+        self._dropped: Counter[str] = Counter()
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """How many frames were dropped without an answer, by rule."""
+        return dict(self._dropped)
+
+    def handle(self, data: bytes, *, topic: str, now_ms: int) -> Answer | None:
+        """Take one message of the broker; the answer to publish once this returns, None if it was dropped.
+
+        Args:
+            data: The frame as it came.
+            topic: Where it came.
+            now_ms: The city's clock, Unix milliseconds.
+
+        Raises:
+            CityStoreError: It could not be committed; nothing of it was stored, and nothing may be answered.
+        """
+        try:
+            frame, node = self._open(data, topic=topic)
+            hello: wire.Hello | None = None
+            match frame.type:
+                case wire.FrameType.HELLO:
+                    hello = wire.Hello.from_payload(frame.payload)
+                    _check_hello(hello, node=node)
+                    receipt, alarms = self._take_hello(hello, now_ms=now_ms)
+                case _:
+                    batch = wire.Batch.from_payload(frame.payload)
+                    _check_node(batch.node, node=node)
+                    receipt, alarms = self._take_batch(batch, now_ms=now_ms)
+        except _DroppedError as drop:
+            self._dropped[drop.rule] += 1
+            return None
+        except WireError:
+            self._dropped["form"] += 1
+            return None
+        payload = wire.receipt_payload(receipt)
+        keyid = self._receipt_key.public.keyid
+        answer = wire.encode_frame(wire.FrameType.RECEIPT, payload, sign=self._receipt_key.sign, keyid=keyid)
+        place = topics.down(node, leaf="receipt")
+        return Answer(topic=place, frame=answer, node=node, alarms=alarms, hello=hello)
+
+    def _open(self, data: bytes, *, topic: str) -> tuple[wire.Frame, str]:
+        """The frame, its type and signature checked, and the node whose topic it came on."""
+        place = topics.parse_up(topic)
+        if place is None:
+            raise _DroppedError("topic")
+        node, leaf = place
+        frame = wire.decode_frame(data)
+        if frame.type is not _TYPE_OF_LEAF.get(leaf):
+            raise _DroppedError("type")
+        signers = [key for key in self._node_keys(node) if key.keyid == frame.keyid]
+        if not signers:
+            raise _DroppedError("signer")
+        if not any(key.verify(frame.signed, signature=frame.signature) for key in signers):
+            raise _DroppedError("signature")
+        return frame, node
+
+    def _take_hello(self, hello: wire.Hello, *, now_ms: int) -> tuple[Receipt, tuple[str, ...]]:
+        with self._store.transaction(hello.node) as transaction:
+            boots = transaction.boots(hello.boot)
+            after = hear_boot(boots, boot=hello.boot, boottime_ms=hello.boottime_ms, now_ms=now_ms)
+            if after is not None:
+                transaction.set_boot(
+                    hello.boot,
+                    boottime_ms=hello.boottime_ms,
+                    returns=after.returns,
+                    cloned_at_ms=after.cloned_at_ms,
+                )
+            transaction.set_hello(hello.store, at_ms=now_ms)
+            mark = _mark(transaction, node=hello.node, epoch=hello.epoch)
+            transaction.set_mark(hello.epoch, mark=mark)
+            seen = min(hello.rejected_seen or 0, mark.acked)
+            receipt = Receipt(
+                node=hello.node,
+                nonce=hello.nonce,
+                epoch=hello.epoch,
+                acked=mark.acked,
+                head=mark.head,
+                inc=self._store.inc,
+                time_ms=now_ms,
+                rejected=_rejected(transaction, epoch=hello.epoch, first=seen + 1, last=mark.acked),
+                top=transaction.top_epoch(),
+            )
+        is_new_clone = after is not None and after.cloned_at_ms is not None and boots.cloned_at_ms is None
+        return receipt, ("clone",) if is_new_clone else ()
+
+    def _take_batch(self, batch: wire.Batch, *, now_ms: int) -> tuple[Receipt, tuple[str, ...]]:
+        digests = [sm3(body) for _, body in batch.items]
+        error = batch_error(batch, digests=digests)
+        alarms: tuple[str, ...] = ()
+        with self._store.transaction(batch.node) as transaction:
+            rejected: tuple[Rejection, ...] = ()
+            if error is None:
+                alarms = self._commit(transaction, batch=batch, digests=digests, now_ms=now_ms)
+                rejected = _rejected(transaction, epoch=batch.epoch, first=batch.first, last=batch.last)
+            mark = _mark(transaction, node=batch.node, epoch=batch.epoch)
+            receipt = Receipt(
+                node=batch.node,
+                nonce=batch.nonce,
+                epoch=batch.epoch,
+                acked=mark.acked,
+                head=mark.head,
+                inc=self._store.inc,
+                time_ms=now_ms,
+                rejected=rejected,
+                error=error,
+            )
+        return receipt, alarms if error is None else (error,)
+
+    def _commit(
+        self, transaction: Transaction, *, batch: wire.Batch, digests: Sequence[bytes], now_ms: int
+    ) -> tuple[str, ...]:
+        """Write what is new, set aside what contradicts, move the mark; returns what an operator should hear of."""
+        fresh = transaction.add_keys(
+            StoredKey(key_id=key_id, recipient=recipient, wrapped=wrapped)
+            for key_id, (recipient, wrapped) in batch.deks.items()
+        )
+        self._retry(transaction, node=batch.node, key_ids=fresh)
+        known = transaction.records([message_id for message_id, _ in batch.items])
+        held = transaction.positions(batch.epoch, first=batch.first, last=batch.last)
+        judging = _Judging(key_ring=self._key_ring, transaction=transaction, node=batch.node)
+        records: list[StoredRecord] = []
+        places: list[Position] = []
+        alarms: set[str] = set()
+        for seq, ((message_id, body), digest) in enumerate(zip(batch.items, digests, strict=True), start=batch.first):
+            place = Position(seq=seq, message_id=message_id, digest=digest)
+            if message_id not in known:
+                known[message_id] = digest
+                records.append(judging.record(body, message_id=message_id, digest=digest))
+            elif known[message_id] != digest:
+                transaction.add_quarantine(batch.epoch, position=place, body=body, why="record")
+                alarms.add("record")
+            if seq not in held:
+                places.append(place)
+            elif held[seq] != place:
+                transaction.add_quarantine(batch.epoch, position=place, body=body, why="position")
+                alarms.add("position")
+        transaction.add_records(records, received_at_ms=now_ms)
+        transaction.add_positions(batch.epoch, positions=places)
+        transaction.add_claim(batch.epoch, seq=batch.last, head=batch.head)
+        _advance(transaction, node=batch.node, epoch=batch.epoch)
+        return tuple(sorted(alarms))
+
+    def _retry(self, transaction: Transaction, *, node: str, key_ids: set[bytes]) -> None:
+        """Try again what could not be opened under ids for which a new key came."""
+        judging = _Judging(key_ring=self._key_ring, transaction=transaction, node=node)
+        for key_id in sorted(key_ids):
+            after = b""
+            while page := transaction.unreadable(key_id, after=after, limit=RETRIES_PER_PAGE):
+                after = page[-1].message_id
+                for old in page:
+                    new = judging.record(old.body, message_id=old.message_id, digest=old.digest)
+                    if new.state is not RecordState.UNREADABLE:
+                        transaction.set_state(old.message_id, state=new.state, text=new.text)
+
+
+def batch_error(batch: wire.Batch, *, digests: Sequence[bytes]) -> str | None:
+    """``count`` or ``chain`` if a batch does not fit in itself (contracts 5.4), None if it does.
+
+    Its `prev` is not held against our own rows: batches may overtake each other, and where the two chains differ the
+    head in the answer says so without refusing a single record.
+
+    Args:
+        batch: As it came.
+        digests: SM3 of each body.
+    """
+    fits = 1 <= len(batch.items) <= _ITEMS_MAX and batch.last - batch.first + 1 == len(batch.items)
+    if not fits or batch.first < 1 or batch.last > _SEQ_MAX:
+        return "count"
+    head = batch.prev
+    for seq, ((message_id, _), digest) in enumerate(zip(batch.items, digests, strict=True), start=batch.first):
+        head = chain.link(head, seq=seq, message_id=message_id, digest=digest, hash=sm3)
+    begins_right = batch.first > 1 or batch.prev == chain.start(batch.node, batch.epoch, hash=sm3)
+    return None if head == batch.head and begins_right else "chain"
+
+
+def hear_boot(boots: BootState, *, boot: bytes, boottime_ms: int, now_ms: int) -> BootState | None:
+    """What a hello makes of a node's boots; None if it does not count, because it is older than one heard before.
+
+    Args:
+        boots: What is known, `boottime_ms` being the highest heard of `boot`.
+        boot: The hello's.
+        boottime_ms: The hello's.
+        now_ms: When a clone would be proven.
+    """
+    if boots.boottime_ms is not None and boottime_ms <= boots.boottime_ms:
+        return None
+    is_heard_again = boots.boottime_ms is not None and boots.boot != boot
+    returns = boots.returns + is_heard_again
+    cloned_at_ms = boots.cloned_at_ms
+    if cloned_at_ms is None and returns > BOOTS_HEARD_AGAIN_MAX:
+        cloned_at_ms = now_ms
+    return BootState(boot=boot, boottime_ms=boottime_ms, returns=returns, cloned_at_ms=cloned_at_ms)
+
+
+class _DroppedError(Exception):
+    """A frame gets no answer; carries the rule it broke."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(rule)
+        self.rule = rule
+
+
+class _Judging:
+    """Opens and judges records within one transaction; each key id is looked up once."""
+
+    def __init__(self, *, key_ring: KeyRing, transaction: Transaction, node: str) -> None:
+        self._key_ring = key_ring
+        self._transaction = transaction
+        self._node = node
+        self._keys: dict[bytes, list[StoredKey]] = {}
+
+    def record(self, body: bytes, *, message_id: bytes, digest: bytes) -> StoredRecord:
+        key_id = key_id_of(body)
+        if key_id not in self._keys:
+            self._keys[key_id] = self._transaction.keys(key_id)
+        opened = self._key_ring.open(body, node=self._node, message_id=message_id, wrapped=self._keys[key_id])
+        judgement = judge(opened, message_id=message_id)
+        return StoredRecord(
+            message_id=message_id,
+            digest=digest,
+            key_id=key_id,
+            state=judgement.state,
+            text=judgement.text,
+            body=body,
+        )
+
+
+def _check_node(claimed: str, *, node: str) -> None:
+    """Every payload carries the node; a mismatch with the topic is dropped (contracts 5.3)."""
+    if claimed != node:
+        raise _DroppedError("node")
+
+
+def _check_hello(hello: wire.Hello, *, node: str) -> None:
+    _check_node(hello.node, node=node)
+    if hello.boottime_ms > _SEQ_MAX:
+        raise _DroppedError("form")
+
+
+def _mark(transaction: Transaction, *, node: str, epoch: int) -> Mark:
+    return transaction.mark(epoch) or Mark(acked=0, head=chain.start(node, epoch, hash=sm3))
+
+
+def _advance(transaction: Transaction, *, node: str, epoch: int) -> None:
+    """Move the mark over every place that is now contiguous, chaining our own rows."""
+    mark = _mark(transaction, node=node, epoch=epoch)
+    acked, head = mark.acked, mark.head
+    for place in transaction.positions_from(epoch, seq=acked + 1):
+        if place.seq != acked + 1:
+            break
+        head = chain.link(head, seq=place.seq, message_id=place.message_id, digest=place.digest, hash=sm3)
+        acked = place.seq
+    transaction.set_mark(epoch, mark=Mark(acked=acked, head=head))
+
+
+def _rejected(transaction: Transaction, *, epoch: int, first: int, last: int) -> tuple[Rejection, ...]:
+    """What is kept but not taken, as receipts list it: a known id with other bytes counts as refused."""
+    rows = transaction.rejections(epoch, first=first, last=last, limit=REJECTIONS_MAX)
+    return tuple(Rejection(seq=row.seq, code=row.state.value, text=row.text) for row in rows)

@@ -1,0 +1,199 @@
+"""The command line `ehc-edge`: run, check-config, status, verify (contracts 6).
+
+What a command needs is imported when it runs: judging a code must not wait for the web server. Exit codes: 0 ok, 1 a
+check failed, 2 usage, 3 the daemon is unreachable, 70 crash, 75 already running, 78 configuration.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from edge.errors import ConfigError, UnreachableError
+from edge.messages import Language, Messages, language_of, load
+
+EXIT_OK: Final = 0
+EXIT_CHECK_FAILED: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_UNREACHABLE: Final = 3
+EXIT_CONFIG: Final = 78
+EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells say it
+
+DEFAULT_CONFIG: Final = Path("/etc/ehc-edge/edge.toml")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    messages = load(_language(given))
+    options = _parser(messages).parse_args(given)
+    try:
+        return int(options.command(options, messages))
+    except ConfigError as error:
+        return _config_error(error, messages=messages, as_json=options.json)
+    except UnreachableError as error:
+        _complain(messages.text("error.unreachable", where=error.where), as_json=options.json, error="unreachable")
+        return EXIT_UNREACHABLE
+    except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _language(given: Sequence[str]) -> Language:
+    """Find `--lang` before the parser is made: its own texts depend on it."""
+    early = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    early.add_argument("--lang", type=Language)
+    try:
+        return early.parse_known_args(given)[0].lang or language_of(os.environ)
+    except argparse.ArgumentError:
+        return language_of(os.environ)
+
+
+def _parser(messages: Messages) -> argparse.ArgumentParser:
+    def text(name: str, **values: Any) -> str:
+        return messages.text(f"cli.{name}", **values).strip("\n")
+
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help=text("help_json"))
+    common.add_argument("--lang", choices=[str(language) for language in Language], help=text("help_lang"))
+    common.add_argument(
+        "--config",
+        type=Path,
+        default=DEFAULT_CONFIG,
+        metavar="FILE",
+        help=text("help_config", default=str(DEFAULT_CONFIG)),
+    )
+    parser = argparse.ArgumentParser(
+        prog="ehc-edge",
+        description=text("description"),
+        epilog=text("epilog"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, command in (("run", _run), ("check-config", _check_config), ("status", _status)):
+        about = text("help_" + name.replace("-", "_"))
+        commands.add_parser(name, parents=[common], help=about, description=about).set_defaults(command=command)
+    commands.choices["status"].add_argument("--link", action="store_true", help=text("help_link"))
+    about = text("help_verify")
+    verify = commands.add_parser(
+        "verify",
+        parents=[common],
+        help=about,
+        description=about,
+        epilog=text("verify_epilog"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verify.add_argument("--trust", type=Path, metavar="DIR", help=text("help_trust"))
+    verify.add_argument("--interval", metavar="LO_MS:HI_MS", help=text("help_interval"))
+    verify.add_argument("code", metavar="TEXT|-", help=text("help_code"))
+    verify.set_defaults(command=_verify)
+    return parser
+
+
+def _run(options: argparse.Namespace, messages: Messages) -> int:
+    from edge import app, settings
+
+    return app.main(settings.load(options.config), messages=messages, say=_say)
+
+
+def _check_config(options: argparse.Namespace, messages: Messages) -> int:
+    from edge import settings
+
+    checked = settings.load(options.config)
+    if options.json:
+        members = {
+            "node": checked.node.name,
+            "readers": len(checked.readers),
+            "test_keys": checked.node.allow_test_keys,
+        }
+        _print_json({"ok": True, **members})
+    else:
+        print(
+            messages.text(
+                "cli.check_config_ok", where=options.config, node=checked.node.name, readers=len(checked.readers)
+            )
+        )
+        if checked.node.allow_test_keys:
+            print(messages.text("status.test_keys"), file=sys.stderr)
+    return EXIT_OK
+
+
+def _status(options: argparse.Namespace, messages: Messages) -> int:
+    from edge import control, settings
+    from edge.status_text import status_lines
+
+    if options.config == DEFAULT_CONFIG and not DEFAULT_CONFIG.exists():
+        socket_path = settings.ControlSettings().socket
+    else:
+        socket_path = settings.load(options.config).control.socket
+    if options.link:
+        answer = control.post("/api/v1/link", socket_path=socket_path)
+    else:
+        answer = control.get("/api/v1/status", socket_path=socket_path)
+    if options.json:
+        _print_json(answer)
+    else:
+        _print_lines([answer["link"]] if options.link else status_lines(answer, messages=messages))
+    return EXIT_OK
+
+
+def _verify(options: argparse.Namespace, messages: Messages) -> int:
+    from edge import verify_command
+
+    try:
+        judge = verify_command.judge_for(
+            trust=options.trust, interval=options.interval, config=options.config, warn=_warner(messages)
+        )
+        if options.code == "-":
+            for line in verify_command.lines_of(sys.stdin.buffer):
+                _print_json(judge(line))
+        elif options.json:
+            _print_json(judge(os.fsencode(options.code)))
+        else:
+            _print_lines(verify_command.verdict_lines(judge(os.fsencode(options.code)), messages=messages))
+    except verify_command.UsageError as error:
+        _complain(messages.text(f"error.{error.key}", **error.values), as_json=options.json, error="usage")
+        return EXIT_USAGE
+    return EXIT_OK
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _warner(messages: Messages) -> Any:
+    def warn(key: str, **values: Any) -> None:
+        print(messages.text(f"error.{key}", **values), file=sys.stderr)
+
+    return warn
+
+
+def _config_error(error: ConfigError, *, messages: Messages, as_json: bool) -> int:
+    text = messages.text("error.config", where=error.where, expected=error.expected)
+    _complain(text, as_json=as_json, error="config", where=error.where, expected=error.expected)
+    return EXIT_CONFIG
+
+
+def _complain(text: str, *, as_json: bool, **members: str) -> None:
+    """Say what went wrong on stderr; a program gets it as JSON on stdout, too."""
+    print(text, file=sys.stderr)
+    if as_json:
+        _print_json({"ok": False, **members})
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False), flush=True)
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

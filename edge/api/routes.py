@@ -1,0 +1,123 @@
+"""Which path is answered by what. The tables below are the whole interface.
+
+What only the command line may do stands in a table that the TCP door never gets: no check there could be forgotten.
+"""
+
+import asyncio
+import math
+from collections.abc import Mapping
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from edge.api import answers, static
+from edge.api.access import LINK_LIFE_S, SESSION_LIFE_S, Access
+from edge.api.gate import Door, add_headers, answer_json, error, gate
+from edge.api.view import NodeView
+
+BODY_BYTES_MAX = 32_768
+"""The longest text with every character as a JSON escape, and its braces."""
+
+BODY_WAIT_S = 5.0
+"""A body of that size comes in at once or not at all."""
+
+
+def application(*, door: Door, view: NodeView, access: Access) -> web.Application:
+    """The interface as it stands behind one door."""
+    files = static.load()
+    api = _Api(door=door, view=view, access=access, refused_page=files[static.PAGE])
+    open_gets: Mapping[str, Handler] = {
+        **{path: _serving(file) for path, file in files.items()},
+        "/healthz": _healthz,
+        "/login": api.login,
+    }
+    closed = [
+        web.get("/api/v1/openapi.json", _serving(static.openapi())),
+        web.get("/api/v1/status", api.status),
+        web.get("/api/v1/recent", api.recent),
+        web.post("/api/v1/verify", api.verify),
+    ]
+    socket_only = [web.post("/api/v1/link", api.link)]
+
+    app = web.Application(
+        middlewares=[gate(door=door, access=access, open_paths=frozenset(open_gets))],
+        client_max_size=BODY_BYTES_MAX,
+    )
+    app.add_routes([web.get(path, handler) for path, handler in open_gets.items()])
+    app.add_routes(closed)
+    if door.hosts_allowed is None:
+        app.add_routes(socket_only)
+    app.on_response_prepare.append(add_headers)
+    return app
+
+
+class _Api:
+    """The answers that need the node; whoever gets here has passed the gate."""
+
+    def __init__(self, *, door: Door, view: NodeView, access: Access, refused_page: static.StaticFile) -> None:
+        self._door = door
+        self._view = view
+        self._access = access
+        self._refused_page = refused_page
+
+    async def status(self, _request: web.Request) -> web.Response:
+        return answer_json(self._view.status())
+
+    async def recent(self, request: web.Request) -> web.Response:
+        limit = answers.read_limit(request.query.get("limit"))
+        if limit is None:
+            return error("bad_request", status=400)
+        return answer_json({"recent": self._view.recent(limit)})
+
+    async def verify(self, request: web.Request) -> web.Response:
+        try:
+            async with asyncio.timeout(BODY_WAIT_S):
+                body = await request.read()
+        except TimeoutError:
+            answer = error("too_slow", status=408)
+            answer.force_close()
+            return answer
+        except (web.RequestPayloadError, ConnectionError):  # a body that breaks off, or is not framed as HTTP says
+            return error("bad_request", status=400)
+        text = answers.read_verify(body)
+        if text is None:
+            return error("bad_request", status=400)
+        wait_s = self._access.verify_wait_s()
+        if wait_s > 0:
+            answer = error("too_often", status=429)
+            answer.headers[hdrs.RETRY_AFTER] = str(math.ceil(wait_s))
+            return answer
+        return answer_json(answers.verify_answer(self._view.examine(text).verdict))
+
+    async def login(self, request: web.Request) -> web.Response:
+        session = self._access.redeem(request.query.get("code", ""))
+        if session is None:
+            return _serve(self._refused_page, status=403)  # the page says why by itself
+        answer = web.Response(status=303, headers={hdrs.LOCATION: "/"})
+        answer.set_cookie(
+            self._door.cookie, session, max_age=SESSION_LIFE_S, path="/", httponly=True, samesite="Strict"
+        )
+        return answer
+
+    async def link(self, _request: web.Request) -> web.Response:
+        return answer_json({"link": login_link(door=self._door, access=self._access), "expires_in_s": LINK_LIFE_S})
+
+
+def login_link(*, door: Door, access: Access) -> str:
+    """A fresh one-time link for a browser."""
+    return f"{door.url}/login?code={access.mint_link()}"
+
+
+async def _healthz(_request: web.Request) -> web.Response:
+    return web.Response(text="ok\n")
+
+
+def _serving(file: static.StaticFile) -> Handler:
+    async def serve(_request: web.Request) -> web.Response:
+        return _serve(file)
+
+    return serve
+
+
+def _serve(file: static.StaticFile, *, status: int = 200) -> web.Response:
+    return web.Response(body=file.body, status=status, content_type=file.media_type, charset="utf-8")

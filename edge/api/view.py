@@ -1,0 +1,48 @@
+"""What the API may see of the node: the daemon hands in one object of this shape, and nothing else of itself.
+
+The members of both answers are fixed in `openapi.json` (``Status`` and ``Recent``); what is unknown is left out.
+Times are Unix milliseconds, bytes are lower-case hex, names are masked by whoever fills these in.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from edge.verify import Examination
+
+
+class NodeView(Protocol):
+    """A running node, as seen from its local interface. Every call answers at once and changes nothing."""
+
+    def status(self) -> Mapping[str, Any]:
+        """How the node is.
+
+        Returns:
+            ``node``, ``version``, ``now_ms`` (the shown clock), and one object for each thing the status bar shows:
+            ``readers`` list of {``name``, ``state``: ready | opening | lost};
+            ``uplink`` {``state``: connected | connecting | offline | refused | off, ``next_try_ms``?};
+            ``queue`` {``waiting``, ``quarantined``, ``oldest_ms``?};
+            ``trust`` {``empty``, ``test_keys``, ``rung``?, ``age_s``?, ``root``?, ``issuers``?, ``status``?,
+            ``roster``?: versions, ``problems``?: list of {``file``, ``rule``}};
+            ``clock`` {``anchored``, ``lo_ms``, ``hi_ms``?, ``alarm``?: a `ClockAlarm`};
+            ``store`` {``writable``, ``cause``?};
+            ``crypto`` {``backend``: libcrypto | gmssl}.
+        """
+        ...
+
+    def recent(self, limit: int) -> Sequence[Mapping[str, Any]]:
+        """The last verdicts, newest first.
+
+        Args:
+            limit: At most so many, 1 or more.
+
+        Returns:
+            Objects of ``id`` (of the record, hex), ``at_ms``, ``reader``, ``carrier``, ``outcome``, ``reason``,
+            ``delivery``: saved | sent | returned | unsaved, ``seq`` (None when unsaved or not known since a restart)
+            and ``name`` (masked; left out when unknown).
+        """
+        ...
+
+    def examine(self, text: str) -> "Examination":
+        """Verify a text as a reader would have brought it; nothing is recorded and no replay key is inserted."""
+        ...

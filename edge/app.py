@@ -1,0 +1,357 @@
+"""The daemon: the only place where its parts meet.
+
+The outbox opens first and closes last. Everything that runs is a named task of one group: SIGTERM cancels the main
+task, readers and link stop, the doors close, the outbox closes, exit 0. A task that dies takes the group down: exit 70,
+systemd starts it again. A missing reader, broker or trust folder never stops it.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drivers import registry
+from drivers.keep_open import KeptOpenReader
+from edge import clock, log, machine_key, node_keys, notify, settings
+from edge.api import server
+from edge.api.access import Access
+from edge.api.token_file import read_or_make_token
+from edge.audit import epoch_audit
+from edge.boot import Boot
+from edge.day_view import DayView
+from edge.errors import ConfigError
+from edge.fault import describe
+from edge.gm import PublicKey, random_bytes, sm3
+from edge.health import Health
+from edge.intake import Intake, Origin, Verifier
+from edge.ledger import Ledger
+from edge.messages import Messages
+from edge.node_keys import NodeKeys
+from edge.replay import ReplayCache
+from edge.seal import Sealer
+from edge.settings import Settings
+from edge.timekeeper import Timekeeper
+from edge.transaction import UUID7_RANDOM_BYTES, Transaction, uuid7
+from edge.trust import TrustSet
+from edge.trust_store import Loaded, load_directory
+from edge.trust_watch import TrustWatch
+from sync.errors import StoreBusyError, StoreError
+from sync.ledger import EpochChange
+from sync.outbox import Outbox
+from sync.pruning import Keep
+
+if TYPE_CHECKING:
+    from edge.city_link import CityLink
+
+EXIT_OK = 0
+EXIT_CRASH = 70
+EXIT_BUSY = 75
+
+OUTBOX_FILE = "outbox.db"
+PRUNE_S = 3_600.0
+STATUS_S = 5.0  # how often the line of `systemctl status` is brought up to date
+WRITER_WAIT_S = 10.0  # an SD card may take seconds for one sync; a writer that is silent longer hangs
+
+_DAY_MS = 86_400_000
+_MIB = 1_048_576
+
+_log = logging.getLogger(__name__)
+
+
+def main(configured: Settings, *, messages: Messages, say: Callable[[str], None]) -> int:
+    """Run the daemon until it is told to stop; return its exit code.
+
+    Args:
+        configured: The configuration.
+        messages: Texts for `say`.
+        say: Tells whoever started it, on stdout.
+
+    Raises:
+        ConfigError: The configuration cannot be used on this machine; exit with 78.
+    """
+    log.configure(configured.log.level, environment=os.environ)
+    try:
+        return asyncio.run(run(configured, messages=messages, say=say, environment=os.environ))
+    except ConfigError:
+        raise
+    except StoreBusyError:
+        _log.error("%s", messages.text("error.already_running", where=configured.node.data_dir))
+        return EXIT_BUSY
+    except StoreError as fault:
+        _log.critical("%s", messages.text("error.store", cause=describe(fault)))
+        return EXIT_CRASH
+    except Exception as fault:  # noqa: BLE001  # the last word of the process: exit code 70, and no card's content in the log
+        _log.critical("%s", messages.text("error.crash", cause=describe(fault)))
+        return EXIT_CRASH
+
+
+async def run(
+    configured: Settings, *, messages: Messages, say: Callable[[str], None], environment: Mapping[str, str]
+) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    loop.set_exception_handler(log.on_loop_fault)
+    notifier = notify.from_environment(environment, pid=os.getpid())
+    is_told_to_stop = False
+
+    def stop() -> None:
+        nonlocal is_told_to_stop
+        if not is_told_to_stop and task is not None:
+            is_told_to_stop = True
+            notifier.stopping()
+            task.cancel()
+
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop)
+    try:
+        await _serve(configured, messages=messages, say=say, notifier=notifier)
+    except asyncio.CancelledError:
+        if not is_told_to_stop:
+            raise
+    _log.info("%s", messages.text("error.stopped_by_signal"))
+    return EXIT_OK
+
+
+async def _serve(
+    configured: Settings, *, messages: Messages, say: Callable[[str], None], notifier: notify.Notifier
+) -> None:
+    if configured.node.allow_test_keys:
+        _log.warning("%s", messages.text("log.test_keys"))
+    _make_folders(configured)
+    access = Access(
+        token=_secret(configured.api.token_file),
+        monotonic_s=time.monotonic,
+        random_bytes=random_bytes,
+    )
+    keys = node_keys.load(configured.node.key_dir, allow_test_keys=configured.node.allow_test_keys)
+    async with AsyncExitStack() as stack:
+        outbox = await stack.enter_async_context(
+            Outbox.open(configured.node.data_dir / OUTBOX_FILE, node=configured.node.name, hash=sm3)
+        )
+        node = await _assemble(configured, outbox=outbox, keys=keys)
+        addresses = await stack.enter_async_context(
+            server.start(
+                settings=server.ApiSettings(
+                    host=configured.api.host, port=configured.api.port, hosts_allowed=configured.api.hosts
+                ),
+                view=node.health,
+                access=access,
+                socket_path=configured.control.socket,
+            )
+        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(node.trust.run(), name="trust folder")
+            for reader in node.readers:
+                tasks.create_task(_read(reader, intake=node.intake), name=f"reader {reader.name}")
+            if node.link is not None:
+                tasks.create_task(node.link.run(), name="uplink")
+            tasks.create_task(_prune(configured, outbox=outbox, timekeeper=node.timekeeper), name="prune")
+            tasks.create_task(_notify(notifier, outbox=outbox, health=node.health), name="systemd")
+            notifier.ready(node.health.line())
+            say(messages.text("cli.started", node=configured.node.name, address=addresses.url))
+            say(addresses.one_time_link)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Node:
+    """What was put together."""
+
+    readers: tuple[KeptOpenReader, ...]
+    trust: TrustWatch
+    timekeeper: Timekeeper
+    intake: Intake
+    link: "CityLink | None"
+    health: Health
+
+
+async def _assemble(configured: Settings, *, outbox: Outbox, keys: NodeKeys) -> _Node:
+    boot = Boot()
+    node = configured.node
+    trust, timekeeper = await _trust_and_time(configured, boot=boot, keys=keys)
+    started_anew = outbox.started_anew
+    ledger = Ledger(
+        store=outbox,
+        sealer=Sealer(node.name, random_bytes=random_bytes),
+        machine_key=machine_key.derive(
+            _secret(configured.storage.machine_key_file).encode(), random_bytes=random_bytes
+        ),
+        recipient=lambda: _city_key(trust.trust),
+        now_b_ns=boot.now_b_ns,
+        day_view_days=configured.storage.day_view_days,
+        first=None if started_anew is None else _audit(started_anew, timekeeper=timekeeper, node=node.name),
+    )
+    day_view, replay = DayView(), ReplayCache()
+    for entry in await ledger.day_entries():
+        day_view.add(entry)
+    for shown in await ledger.replay_entries():
+        replay.insert(shown)
+    verifier = Verifier(
+        trust=lambda: trust.trust, now=timekeeper.now, replay=replay, table=settings.carriers(configured.carriers)
+    )
+    intake = Intake(
+        origin=Origin(
+            node=node.name,
+            org=node.org,
+            dept=node.dept or None,
+            operator=node.operator or None,
+            step=configured.intake.step,
+        ),
+        verifier=verifier,
+        ledger=ledger,
+        timekeeper=timekeeper,
+        day_view=day_view,
+        random_bytes=random_bytes,
+        same_act_s=configured.intake.same_act_s,
+    )
+    readers = tuple(_reader(reader, place=place) for place, reader in enumerate(configured.readers))
+    link = _link(configured, outbox=outbox, keys=keys, boot=boot, trust=trust, timekeeper=timekeeper, ledger=ledger)
+    health = Health(
+        node=node.name,
+        allow_test_keys=node.allow_test_keys,
+        readers=readers,
+        counts=outbox.counts,
+        uplink=(lambda: {"state": "off"}) if link is None else link.status,
+        trust=trust,
+        timekeeper=timekeeper,
+        wall_ms=boot.wall_ms,
+        intake=intake,
+        verifier=verifier,
+        day_view=day_view,
+    )
+    return _Node(readers=readers, trust=trust, timekeeper=timekeeper, intake=intake, link=link, health=health)
+
+
+async def _trust_and_time(configured: Settings, *, boot: Boot, keys: NodeKeys) -> tuple[TrustWatch, Timekeeper]:
+    """Read the trust folder; its documents raise the clock's floor now and whenever they change."""
+
+    def load(folder: Path) -> Loaded:
+        return load_directory(
+            folder,
+            decrypt_roster=None if keys.encryption is None else keys.encryption.decrypt,
+            node=configured.node.name,
+            allow_test_keys=configured.node.allow_test_keys,
+        )
+
+    def raise_floor(held: TrustSet) -> None:
+        for document in (held.root, held.status):  # contracts 4: these two, no others
+            if document is not None:
+                timekeeper.raise_floor(document.issued_at_ms)
+
+    def trust_expires_ms() -> int | None:
+        issuers = trust.trust.issuers
+        return None if issuers is None else issuers.expires_at_ms
+
+    timekeeper = Timekeeper(boot=boot, state=clock.start(), trust_expires_ms=trust_expires_ms)
+    trust = TrustWatch(configured.trust.dir, load=load, on_change=raise_floor)
+    await trust.refresh()
+    return trust, timekeeper
+
+
+def _city_key(held: TrustSet) -> PublicKey | None:
+    return None if held.root is None else held.root.city_encryption_key
+
+
+def _audit(change: EpochChange, *, timekeeper: Timekeeper, node: str) -> Transaction:
+    at = timekeeper.moment(timekeeper.now())
+    return epoch_audit(change, message_id=uuid7(at.wall_ms, random=random_bytes(UUID7_RANDOM_BYTES)), at=at, node=node)
+
+
+def _reader(reader: settings.ReaderSettings, *, place: int) -> KeptOpenReader:
+    family = registry.load(reader.type)
+    return KeptOpenReader(family.build(reader.name, settings=settings.reader_options(reader, place=place)))
+
+
+async def _read(reader: KeptOpenReader, *, intake: Intake) -> None:
+    async with aclosing(reader.readings()) as readings:
+        async for reading in readings:
+            await intake.take(reading, signals=reader)
+
+
+async def _prune(configured: Settings, *, outbox: Outbox, timekeeper: Timekeeper) -> None:
+    """Drop what may go, now and every hour."""
+    storage = configured.storage
+    while True:
+        keep = Keep(
+            lo_ms=timekeeper.now().lo_ms,
+            keep_ms=storage.keep_days * _DAY_MS,
+            bytes_max=storage.size_mib_max * _MIB,
+        )
+        try:
+            await outbox.prune(keep)
+        except StoreError as error:  # the disk mends or it does not: intake says so, and the next hour tries again
+            _log.warning("nothing pruned: %s", describe(error))
+        await asyncio.sleep(PRUNE_S)
+
+
+async def _notify(notifier: notify.Notifier, *, outbox: Outbox, health: Health) -> None:
+    """Keep systemd's line up to date, and feed its watchdog while the loop and the writer live."""
+    interval_s = min(notifier.watchdog_interval_s or STATUS_S, STATUS_S)
+    told = ""
+    while True:
+        await asyncio.sleep(interval_s)
+        line = health.line()
+        if line != told:
+            notifier.status(line)
+            told = line
+        if notifier.watchdog_interval_s is not None and await _is_writer_alive(outbox):
+            notifier.alive()
+
+
+async def _is_writer_alive(outbox: Outbox) -> bool:
+    """Ask the outbox's thread for something small; a disk that fails is an answer, too."""
+    try:
+        async with asyncio.timeout(WRITER_WAIT_S):
+            await outbox.head(outbox.counts().acked)
+    except TimeoutError:
+        _log.error("the outbox does not answer")
+        return False
+    except StoreError:
+        return True
+    return True
+
+
+def _secret(path: Path) -> str:
+    """Return the secret in a file, which is made at first start, 0600."""
+    return read_or_make_token(path, random_bytes=random_bytes)
+
+
+def _make_folders(configured: Settings) -> None:
+    for key, folder in (("node.data_dir", configured.node.data_dir), ("node.key_dir", configured.node.key_dir)):
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(key, expected="a folder that is there or can be made") from error
+
+
+def _link(
+    configured: Settings,
+    *,
+    outbox: Outbox,
+    keys: NodeKeys,
+    boot: Boot,
+    trust: TrustWatch,
+    timekeeper: Timekeeper,
+    ledger: Ledger,
+) -> "CityLink | None":
+    if not configured.uplink.enabled:
+        return None
+    if keys.signing is None:
+        where = configured.node.key_dir / node_keys.SIGNING_FILE
+        raise ConfigError(str(where), expected="the node's signing key (from the city), or uplink.enabled = false")
+    from edge.city_link import CityLink  # only here: a box that delivers nothing does without the MQTT library
+
+    return CityLink(
+        configured,
+        outbox=outbox,
+        signing=keys.signing,
+        boot=boot,
+        trust=lambda: trust.trust,
+        timekeeper=timekeeper,
+        ledger=ledger,
+    )

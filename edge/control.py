@@ -1,0 +1,80 @@
+"""The command line's side of the daemon's Unix socket: plain HTTP over a path, nothing but the standard library."""
+
+import http.client
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+from edge.errors import EdgeError, UnreachableError
+
+TIMEOUT_S = 5.0  # the daemon answers from memory; one that does not within seconds is as good as gone
+ANSWER_BYTES_MAX = 4 * 1024 * 1024
+
+
+class TooOftenError(EdgeError):
+    """The daemon wants to be asked later.
+
+    Args:
+        retry_after_s: After so many seconds.
+    """
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__("asked too often")
+        self.retry_after_s = retry_after_s
+
+
+def get(path: str, *, socket_path: Path) -> Any:
+    """Return the JSON that the daemon answers to a GET.
+
+    Raises:
+        UnreachableError: Nobody answers there, or not as the daemon does.
+    """
+    return _ask("GET", path, socket_path=socket_path, body=None)
+
+
+def post(path: str, *, socket_path: Path, value: Any = None) -> Any:
+    """Return the JSON that the daemon answers to a POST of JSON.
+
+    Raises:
+        UnreachableError: Nobody answers there, or not as the daemon does.
+        TooOftenError: Ask again later.
+    """
+    return _ask("POST", path, socket_path=socket_path, body=json.dumps(value).encode())
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP to a path instead of a host."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        """Open the socket."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self.sock.settimeout(TIMEOUT_S)
+        self.sock.connect(str(self._path))
+
+
+def _ask(method: str, path: str, *, socket_path: Path, body: bytes | None) -> Any:
+    connection = _UnixConnection(socket_path)
+    try:
+        connection.request(method, path, body=body, headers={"Content-Type": "application/json"} if body else {})
+        answer = connection.getresponse()
+        data = answer.read(ANSWER_BYTES_MAX)
+        if answer.length:  # bytes promised and not read: cut short, or far too long
+            raise UnreachableError(str(socket_path))
+    except (OSError, http.client.HTTPException) as error:
+        raise UnreachableError(str(socket_path)) from error
+    finally:
+        connection.close()
+    if answer.status == http.client.TOO_MANY_REQUESTS:
+        after_s = answer.headers.get("Retry-After", "1")
+        raise TooOftenError(int(after_s) if after_s.isdigit() else 1)
+    if answer.status != http.client.OK:
+        raise UnreachableError(str(socket_path))
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise UnreachableError(str(socket_path)) from error

@@ -1,0 +1,184 @@
+"""How the node is, as the local interface and the command line see it: values only, nothing personal.
+
+Implements `edge.api.view.NodeView`. Every call answers at once from memory.
+"""
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, assert_never
+
+from drivers.keep_open import KeptOpenReader
+from drivers.reader import ReaderState
+from edge.day_view import DayEntry, DayView
+from edge.freshness import freshness_of
+from edge.gm import default_backend
+from edge.intake import Intake, Verifier
+from edge.timekeeper import Timekeeper
+from edge.trust_watch import TrustWatch
+from edge.verdict import OUTCOME_OF
+from edge.verify import Examination
+from sync.ledger import OutboxCounts
+
+
+class Health:
+    """One running node.
+
+    Args:
+        node: Its name.
+        allow_test_keys: Whether the configuration accepts public test keys.
+        readers: All of them.
+        counts: Where the ledger stands.
+        uplink: State of the link, in the words of `NodeView.status`.
+        trust: What is relied on.
+        timekeeper: The time.
+        wall_ms: The shown clock.
+        intake: Knows whether records can be stored.
+        verifier: Judges a text.
+        day_view: The last verdicts.
+    """
+
+    def __init__(
+        self,
+        *,
+        node: str,
+        allow_test_keys: bool,
+        readers: Sequence[KeptOpenReader],
+        counts: Callable[[], OutboxCounts],
+        uplink: Callable[[], dict[str, Any]],
+        trust: TrustWatch,
+        timekeeper: Timekeeper,
+        wall_ms: Callable[[], int],
+        intake: Intake,
+        verifier: Verifier,
+        day_view: DayView,
+    ) -> None:
+        self._node = node
+        self._allow_test_keys = allow_test_keys
+        self._readers = readers
+        self._counts = counts
+        self._uplink = uplink
+        self._trust = trust
+        self._timekeeper = timekeeper
+        self._wall_ms = wall_ms
+        self._intake = intake
+        self._verifier = verifier
+        self._day_view = day_view
+        self._version = _version()
+        self._backend = default_backend().name
+
+    def status(self) -> dict[str, Any]:
+        """Return how the node is; members as `NodeView.status` lists them."""
+        return {
+            "node": self._node,
+            "version": self._version,
+            "now_ms": self._wall_ms(),
+            "readers": [{"name": reader.name, "state": _state(reader)} for reader in self._readers],
+            "uplink": self._uplink(),
+            "queue": self._queue(),
+            "trust": self._trust_members(),
+            "clock": self._clock(),
+            "store": _known(writable=self._intake.not_saved_cause is None, cause=self._intake.not_saved_cause),
+            "crypto": {"backend": self._backend},
+        }
+
+    def recent(self, limit: int) -> list[dict[str, Any]]:
+        """Return the last verdicts, newest first, at most `limit`."""
+        counts = self._counts()
+        return [_shown(entry, counts=counts) for entry, _ in zip(self._day_view, range(limit), strict=False)]
+
+    def examine(self, text: str) -> Examination:
+        """Judge a text; nothing is recorded and no replay key inserted."""
+        return self._verifier.examine(text)[0]
+
+    def line(self) -> str:
+        """Return one line for ``systemctl status``."""
+        status = self.status()
+        lost = [reader["name"] for reader in status["readers"] if reader["state"] != "ready"]
+        parts = [
+            f"queue {status['queue']['waiting']}",
+            f"link {status['uplink']['state']}",
+            f"trust {status['trust'].get('rung', 'empty')}",
+            "readers ready" if not lost else f"waiting for {', '.join(lost)}",
+        ]
+        if not status["store"]["writable"]:
+            parts.insert(0, "NOT SAVING")
+        if self._allow_test_keys:
+            parts.insert(0, "TEST KEYS ALLOWED")
+        return "; ".join(parts)
+
+    def _queue(self) -> dict[str, Any]:
+        counts = self._counts()
+        oldest = counts.oldest_waiting_id
+        # The milliseconds of a UUIDv7 are the shown clock (contracts 5.1).
+        oldest_ms = None if oldest is None else int.from_bytes(oldest[:6], "big")
+        return _known(waiting=counts.waiting, quarantined=counts.quarantined, oldest_ms=oldest_ms)
+
+    def _trust_members(self) -> dict[str, Any]:
+        held = self._trust.trust
+        freshness = freshness_of(held, now=self._timekeeper.now(), age_since_ms=None)
+        return _known(
+            empty=held.root is None,
+            test_keys=self._allow_test_keys,
+            rung=None if freshness.rung is None else freshness.rung.value,
+            age_s=freshness.age_s,
+            root=None if held.root is None else held.root.version,
+            issuers=None if held.issuers is None else held.issuers.version,
+            status=None if held.status is None else held.status.version,
+            roster=None if held.roster is None else held.roster.manifest.version,
+            problems=[{"file": problem.file, "rule": problem.rule} for problem in self._trust.problems],
+        )
+
+    def _clock(self) -> dict[str, Any]:
+        now = self._timekeeper.now()
+        alarm = self._timekeeper.alarm
+        return _known(
+            anchored=self._timekeeper.is_anchored,
+            lo_ms=now.lo_ms,
+            hi_ms=now.hi_ms,
+            alarm=None if alarm is None else alarm.value,
+        )
+
+
+def _state(reader: KeptOpenReader) -> str:
+    match reader.status.state:
+        case ReaderState.OPEN:
+            return "ready"
+        case ReaderState.OPENING | ReaderState.CLOSED:
+            return "opening"
+        case ReaderState.LOST:
+            return "lost"
+        case _:
+            assert_never(reader.status.state)
+
+
+def _shown(entry: DayEntry, *, counts: OutboxCounts) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "id": entry.id.hex(),
+        "at_ms": entry.at_ms,
+        "reader": entry.reader,
+        "carrier": entry.carrier.value,
+        "outcome": OUTCOME_OF[entry.reason].value,
+        "reason": entry.reason.value,
+        "delivery": _delivery(entry, counts=counts),
+        "seq": entry.seq,
+    }
+    return shown | _known(name=entry.name)
+
+
+def _delivery(entry: DayEntry, *, counts: OutboxCounts) -> str:
+    """Say where a record is; "sent" only where that is certain."""
+    if not entry.is_saved:
+        return "unsaved"
+    is_settled = entry.seq is not None and entry.epoch == counts.epoch and entry.seq <= counts.acked
+    return "sent" if is_settled or entry.was_delivered or counts.waiting == 0 else "saved"
+
+
+def _known(**members: Any) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _version() -> str:
+    try:
+        return version("ehc-edge")
+    except PackageNotFoundError:  # run from a source tree that is not installed
+        return "0"

@@ -1,0 +1,353 @@
+"""The configuration: one TOML file into frozen values, checked at the door (the only user of msgspec).
+
+Unknown keys are refused. An error names the key and what was expected, never the value found: it may be a secret. The
+`description` of a field is that expectation, with unit and range; `config/edge.example.toml` shows every key with its
+default. Relative paths are resolved here, so nobody else asks where a file lies.
+"""
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from drivers import registry
+from drivers.errors import UnknownReaderError
+from edge.classify import CarrierTable, carrier_table
+from edge.errors import ConfigError
+from edge.transaction import Step
+
+FILE_BYTES_MAX = 262_144  # a city's tables are a few KiB
+
+_LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+
+_Word = Annotated[str, Meta(max_length=64, description="text of at most 64 characters")]
+_Flag = Annotated[bool, Meta(description="true or false")]
+_KeyFile = Annotated[Path, Meta(description="a file, relative to node.key_dir; empty: none")]
+
+
+class LogLevel(StrEnum):
+    """How much the log says."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file."""
+
+
+class NodeSettings(_Table, frozen=True, kw_only=True):
+    """Who this node is and where it keeps what."""
+
+    name: Annotated[
+        str, Meta(pattern=r"^[0-9A-Za-z-]{1,32}$", description="1..32 letters, digits or hyphens, but not all")
+    ]
+    org: Annotated[str, Meta(min_length=1, max_length=64, description="code of the organisation, 1..64 characters")]
+    dept: _Word = ""
+    operator: _Word = ""
+    data_dir: Annotated[Path, Meta(description="a folder, absolute")] = Path("/var/lib/ehc-edge")
+    key_dir: Annotated[Path, Meta(description="a folder, absolute, outside node.data_dir")] = Path(
+        "/var/lib/ehc-edge-keys"
+    )
+    allow_test_keys: _Flag = False
+
+
+class TrustSettings(_Table, frozen=True, kw_only=True):
+    """Where the signed documents lie."""
+
+    dir: Annotated[Path, Meta(description="a folder, relative to node.data_dir")] = Path("trust")
+
+
+class ReaderSettings(_Table, frozen=True, kw_only=True):
+    """One reader: its name, its type, and the table that the type takes, judged by the driver."""
+
+    name: Annotated[
+        str, Meta(pattern=r"^[0-9A-Za-z_-]{1,32}$", description="1..32 letters, digits, _ or -, each name once")
+    ]
+    type: Annotated[str, Meta(description="a type of reader")]
+    options: Annotated[dict[str, Any], Meta(description="a table of this reader's type")] = {}
+
+
+class TlsSettings(_Table, frozen=True, kw_only=True):
+    """Who the broker must be, and who we are."""
+
+    ca: _KeyFile = Path()
+    cert: _KeyFile = Path()
+    key: _KeyFile = Path()
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the link is secured; all three files are given, or none (`parse` sees to it)."""
+        return self.ca != Path()
+
+
+class UplinkSettings(_Table, frozen=True, kw_only=True):
+    """The way to the city."""
+
+    enabled: _Flag = False
+    host: Annotated[str, Meta(min_length=1, max_length=253, description="a host name or address")] = "localhost"
+    port: Annotated[int, Meta(ge=1, le=65_535, description="a TCP port, 1..65535")] = 8883
+    tls: TlsSettings = TlsSettings()
+
+
+class ApiSettings(_Table, frozen=True, kw_only=True):
+    """The local interface and its pages."""
+
+    host: Annotated[str, Meta(min_length=1, max_length=253, description="an address of this box")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535, description="a TCP port, 0..65535; 0: any that is free")] = 8480
+    hosts: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=253, description="a host name")], ...],
+        Meta(max_length=16, description="at most 16 host names"),
+    ] = ()
+    token_file: Annotated[Path, Meta(description="a file, relative to node.key_dir")] = Path("api.token")
+
+
+class ControlSettings(_Table, frozen=True, kw_only=True):
+    """The Unix socket of the command line."""
+
+    socket: Annotated[Path, Meta(description="a path of at most 100 characters")] = Path("/run/ehc-edge/ctl")
+
+
+class IntakeSettings(_Table, frozen=True, kw_only=True):
+    """What a scan does."""
+
+    step: Step = Step.REGISTER
+    same_act_s: Annotated[int, Meta(ge=0, le=60, description="seconds, 0..60")] = 5
+
+
+class CarrierSettings(_Table, frozen=True, kw_only=True):
+    """Which rows of the table of carriers are on, and the patterns of the city's own cards."""
+
+    off: Annotated[tuple[str, ...], Meta(max_length=16, description="at most 16 names of carriers")] = ()
+    legacy_card: Annotated[tuple[str, ...], Meta(description="a list of regular expressions")] = ()
+    landing_url: Annotated[tuple[str, ...], Meta(description="a list of regular expressions")] = ()
+
+
+class StorageSettings(_Table, frozen=True, kw_only=True):
+    """How long things are kept, and the key of what only this box may read."""
+
+    keep_days: Annotated[int, Meta(ge=1, le=3650, description="days, 1..3650")] = 30
+    size_mib_max: Annotated[int, Meta(ge=16, le=65_536, description="MiB, 16..65536")] = 512
+    day_view_days: Annotated[int, Meta(ge=1, le=31, description="days, 1..31")] = 1
+    machine_key_file: Annotated[Path, Meta(description="a file outside node.data_dir, relative to node.key_dir")] = (
+        Path("machine.key")
+    )
+
+
+class LogSettings(_Table, frozen=True, kw_only=True):
+    """What the log says; it never holds personal data."""
+
+    level: LogLevel = LogLevel.INFO
+
+
+class Settings(_Table, frozen=True, kw_only=True):
+    """The whole configuration."""
+
+    node: NodeSettings
+    trust: TrustSettings = TrustSettings()
+    readers: Annotated[tuple[ReaderSettings, ...], Meta(max_length=32, description="at most 32 readers")] = ()
+    uplink: UplinkSettings = UplinkSettings()
+    api: ApiSettings = ApiSettings()
+    control: ControlSettings = ControlSettings()
+    intake: IntakeSettings = IntakeSettings()
+    carriers: CarrierSettings = CarrierSettings()
+    storage: StorageSettings = StorageSettings()
+    log: LogSettings = LogSettings()
+
+
+def load(path: Path) -> Settings:
+    """Return the configuration of a file.
+
+    Raises:
+        ConfigError: The file cannot be read or a key is wrong.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise ConfigError(str(path), expected=f"a file that can be read ({error.strerror})") from error
+    if len(data) > FILE_BYTES_MAX:
+        raise ConfigError(str(path), expected=f"at most {FILE_BYTES_MAX} bytes")
+    return parse(data, where=str(path))
+
+
+def parse(data: bytes, *, where: str = "configuration") -> Settings:
+    """Return the configuration in TOML bytes; `where` names them in errors about the file as a whole.
+
+    Raises:
+        ConfigError: It is no TOML, or a key is unknown, missing or wrong.
+    """
+    try:
+        tables = tomllib.loads(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(where, expected="UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where}{_place(str(error))}", expected="TOML") from None
+    try:
+        settings = msgspec.convert(tables, Settings, dec_hook=_to_path)
+    except msgspec.ValidationError as error:
+        raise _config_error(str(error)) from None
+    _check(settings)
+    return _resolved(settings)
+
+
+def reader_options(reader: ReaderSettings, *, place: int = 0) -> Any:
+    """Return the settings of the driver that a reader names, an object of the type the driver declares.
+
+    Args:
+        reader: One block of the file.
+        place: Which, counted from 0, for the error.
+
+    Raises:
+        ConfigError: No such type of reader, or the driver refuses an option.
+    """
+    try:
+        wanted = registry.load(reader.type).settings_type
+    except UnknownReaderError as error:
+        known = ", ".join(sorted(registry.READER_TYPES))
+        raise ConfigError(f"readers[{place}].type", expected=f"one of {known}") from error
+    where = f"readers[{place}].options"
+    unknown = sorted(reader.options.keys() - {option.name for option in dataclasses.fields(wanted)})
+    if unknown:  # msgspec passes over unknown members of a dataclass
+        raise ConfigError(f"{where}.{unknown[0]}", expected="no such option of this type")
+    try:
+        return msgspec.convert(reader.options, wanted)
+    except msgspec.ValidationError as error:
+        raise _options_error(str(error), where=where) from None
+
+
+def carriers(settings: CarrierSettings) -> CarrierTable:
+    """Return the table of carriers that the configuration describes.
+
+    Raises:
+        ConfigError: A name that is no carrier, or a pattern that is none or might take for ever.
+    """
+    return carrier_table(off=settings.off, legacy_card=settings.legacy_card, landing_url=settings.landing_url)
+
+
+def all_keys() -> Iterator[tuple[str, type[Struct]]]:
+    """Yield the path of every key and the table it stands in; for the example file and the settings page."""
+    yield from _keys_of(Settings, prefix="")
+
+
+def _place(message: str) -> str:
+    place = re.search(r"line \d+", message)
+    return f", {place[0]}" if place else ""
+
+
+def _to_path(expected: type, value: Any) -> Any:
+    if expected is Path and isinstance(value, str) and "\x00" not in value:
+        return Path(value)
+    raise ValueError("path")  # becomes a msgspec.ValidationError with the place
+
+
+def _check(settings: Settings) -> None:
+    """Refuse what each key alone allows and together makes no sense."""
+    node, uplink = settings.node, settings.uplink
+    if node.name == "all":  # contracts, words: never all
+        raise ConfigError("node.name", expected=_expected("node.name"))
+    for key, folder in (("node.data_dir", node.data_dir), ("node.key_dir", node.key_dir)):
+        if not folder.is_absolute():
+            raise ConfigError(key, expected=_expected(key))
+    if node.key_dir.is_relative_to(node.data_dir):
+        raise ConfigError("node.key_dir", expected=_expected("node.key_dir"))
+    if (node.key_dir / settings.storage.machine_key_file).is_relative_to(node.data_dir):
+        raise ConfigError("storage.machine_key_file", expected=_expected("storage.machine_key_file"))
+    if len(bytes(settings.control.socket)) > 100:  # unix(7): sun_path has 108 bytes
+        raise ConfigError("control.socket", expected=_expected("control.socket"))
+    names = [reader.name for reader in settings.readers]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise ConfigError(f"readers[{place}].name", expected=_expected("readers[0].name"))
+        reader_options(settings.readers[place], place=place)
+    carriers(settings.carriers)
+    _check_tls(uplink)
+
+
+def _check_tls(uplink: UplinkSettings) -> None:
+    is_given = [path != Path() for path in (uplink.tls.ca, uplink.tls.cert, uplink.tls.key)]
+    if not any(is_given) and (not uplink.enabled or uplink.host in _LOOPBACK_HOSTS):
+        return  # a plain link never leaves the box
+    for key, given in zip(("ca", "cert", "key"), is_given, strict=True):
+        if not given:
+            raise ConfigError(f"uplink.tls.{key}", expected="a file (a link that leaves the box needs TLS)")
+
+
+def _resolved(settings: Settings) -> Settings:
+    """Make every relative path absolute; an empty one (``Path()``) stays empty."""
+    keys = settings.node.key_dir
+    tls = settings.uplink.tls
+    return replace(
+        settings,
+        trust=replace(settings.trust, dir=settings.node.data_dir / settings.trust.dir),
+        uplink=replace(
+            settings.uplink,
+            tls=TlsSettings(**{name: _below(keys, getattr(tls, name)) for name in ("ca", "cert", "key")}),
+        ),
+        api=replace(settings.api, token_file=keys / settings.api.token_file),
+        storage=replace(settings.storage, machine_key_file=keys / settings.storage.machine_key_file),
+    )
+
+
+def _below(folder: Path, path: Path) -> Path:
+    return path if path == Path() else folder / path
+
+
+def _config_error(message: str) -> ConfigError:
+    """Say which key is wrong and what it should be; of msgspec's message only the place is used."""
+    place = re.search(r"- at `(?:key` in `)?\$\.?([^`]*)`$", message)
+    path = place[1] if place else ""
+    named = re.match(r"Object (missing required|contains unknown) field `([^`]*)`", message)
+    if named:
+        path = ".".join(part for part in (path, named[2]) if part)
+        if named[1] == "contains unknown":
+            return ConfigError(path, expected="no such key (see config/edge.example.toml)")
+    return ConfigError(path, expected=_expected(path))
+
+
+def _options_error(message: str, *, where: str) -> ConfigError:
+    """Say which option is wrong: a driver's own words (``key: expected``) or the type that msgspec wanted."""
+    place = re.search(r"- at `\$\.?([^`]*)`$", message)
+    missing = re.match(r"Object missing required field `([^`]*)`", message)
+    own = re.match(r"([a-z_.]+): expected (.+?)(?: - at `.*`)?$", message)
+    wanted = re.match(r"Expected `([^`]*)`", message)
+    key = own[1] if own else missing[1] if missing else place[1] if place else ""
+    expected = own[2] if own else wanted[1] if wanted else "an option this type knows (docs/drivers.md)"
+    return ConfigError(f"{where}.{key}".rstrip("."), expected=expected)
+
+
+def _expected(path: str) -> str:
+    """Return what the key at a path should hold, from its field's description."""
+    hint: Any = Settings
+    for name in re.sub(r"\[[^\]]*\]", ".[]", path).split("."):
+        hint = get_args(_bare(hint))[0] if name == "[]" else get_type_hints(_bare(hint), include_extras=True)[name]
+    bare = _bare(hint)
+    for meta in getattr(hint, "__metadata__", ()):
+        return str(meta.description)
+    if isinstance(bare, type) and issubclass(bare, StrEnum):
+        return "one of " + ", ".join(bare)
+    return "a table" if isinstance(bare, type) and issubclass(bare, Struct) else "text"
+
+
+def _bare(hint: Any) -> Any:
+    return get_args(hint)[0] if hasattr(hint, "__metadata__") else hint
+
+
+def _keys_of(table: type[Struct], *, prefix: str) -> Iterator[tuple[str, type[Struct]]]:
+    for name, hint in get_type_hints(table, include_extras=True).items():
+        bare = _bare(hint)
+        if isinstance(bare, type) and issubclass(bare, Struct):
+            yield from _keys_of(bare, prefix=f"{prefix}{name}.")
+        elif bare == tuple[ReaderSettings, ...]:
+            yield from _keys_of(ReaderSettings, prefix=f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", table

@@ -1,0 +1,80 @@
+"""The status of a running node as aligned lines for a terminal; the same members as `GET /api/v1/status`. Pure."""
+
+import unicodedata
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from edge.messages import Messages
+
+_CHINA = timezone(timedelta(hours=8))  # the clinics' clocks
+_MINUTE_S, _HOUR_S, _DAY_S = 60, 3_600, 86_400
+
+
+def status_lines(status: Mapping[str, Any], *, messages: Messages) -> list[str]:
+    """Return one line for each thing the status bar shows, labels in one column."""
+    rows = list(_rows(status, messages=messages))
+    width = max(_columns(label) for label, _ in rows)
+    lines = [f"{label}{' ' * (width - _columns(label))}  {text}" for label, text in rows]
+    if status["trust"]["test_keys"]:
+        lines.insert(0, messages.text("status.test_keys"))
+    return lines
+
+
+def _rows(status: Mapping[str, Any], *, messages: Messages) -> Iterator[tuple[str, str]]:
+    yield messages.text("status.node"), f"{status['node']}  ({status['version']})"
+    readers = status["readers"] or [{"name": messages.text("status.readers_none"), "state": None}]
+    for place, reader in enumerate(readers):
+        state = "" if reader["state"] is None else f"  {messages.text('state.' + reader['state'])}"
+        yield "" if place else messages.text("status.readers"), f"{reader['name']}{state}"
+    yield messages.text("status.network"), messages.text("state." + status["uplink"]["state"])
+    yield messages.text("status.queue"), _queue(status["queue"], messages=messages)
+    yield from _trust(status["trust"], messages=messages)
+    yield messages.text("status.clock"), _clock(status["clock"], messages=messages)
+    is_writable = status["store"]["writable"]
+    yield messages.text("status.store"), messages.text("status.store_" + ("writable" if is_writable else "broken"))
+    yield messages.text("status.crypto"), messages.text("status.crypto_" + status["crypto"]["backend"])
+
+
+def _queue(queue: Mapping[str, Any], *, messages: Messages) -> str:
+    text = messages.text("status.queue_counts", waiting=queue["waiting"], quarantined=queue["quarantined"])
+    if "oldest_ms" in queue:
+        text += "  " + messages.text("status.queue_oldest", oldest=_time(queue["oldest_ms"]))
+    return text
+
+
+def _trust(trust: Mapping[str, Any], *, messages: Messages) -> Iterator[tuple[str, str]]:
+    label = messages.text("status.trust")
+    if trust["empty"]:
+        yield label, messages.text("status.trust_empty")
+    else:
+        versions = {name: trust.get(name, "-") for name in ("root", "issuers", "status", "roster")}
+        yield label, messages.text("status.trust_versions", **versions)
+        if "rung" in trust:
+            age = _duration(trust["age_s"], messages=messages) if "age_s" in trust else "?"
+            yield "", messages.text("status.trust_age", rung=messages.text("rung." + trust["rung"]), age=age)
+    for problem in trust.get("problems", ()):
+        yield "", messages.text("status.trust_problem", file=problem["file"], rule=problem["rule"])
+
+
+def _clock(clock: Mapping[str, Any], *, messages: Messages) -> str:
+    if "hi_ms" in clock:
+        width_s = (clock["hi_ms"] - clock["lo_ms"]) / 1000
+        return f"{_time(clock['lo_ms'])}  " + messages.text("status.clock_anchored", width_s=f"{width_s:.1f}")
+    return messages.text("status.clock_unanchored", lo=_time(clock["lo_ms"]))
+
+
+def _duration(seconds: int, *, messages: Messages) -> str:
+    for unit, size_s in (("day", _DAY_S), ("hour", _HOUR_S), ("minute", _MINUTE_S)):
+        if seconds >= 2 * size_s:
+            return messages.text(f"unit.{unit}", n=seconds // size_s)
+    return messages.text("unit.second", n=seconds)
+
+
+def _time(unix_ms: int) -> str:
+    return datetime.fromtimestamp(unix_ms / 1000, tz=UTC).astimezone(_CHINA).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes: Chinese characters take two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "FW" else 1 for character in text)

@@ -1,0 +1,369 @@
+"""The city's end of a broker, over a link that the test plays: what is subscribed, answered and published, and when."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from city.__main__ import main
+from city.home import Home
+from city.ingest_store import SqliteIngestStore
+from city.notices import Noticeboard
+from city.serve import POLL_S, Server
+from city.store import CityStoreError
+from edge.gm import private_key
+from sync import topics, wire
+from sync.backoff import Backoff
+from sync.errors import LinkLostError, MessageRefusedError
+from tests.support.city_box import Box
+
+NODE = "370881-0042"
+NOW_MS = 1795399200000
+BATCH = topics.up(NODE, leaf="batch")
+HELLO = topics.up(NODE, leaf="hello")
+ROSTER = topics.down(NODE, leaf="doc")
+RECEIPT = topics.down(NODE, leaf="receipt")
+
+
+class PlayedLink:
+    """A link whose messages the test puts in and whose publishes it waits for."""
+
+    def __init__(self) -> None:
+        self.subscribed: list[str] = []
+        self.published: asyncio.Queue[tuple[str, bytes, bool]] = asyncio.Queue()
+        self.coming: asyncio.Queue[tuple[str, bytes] | None] = asyncio.Queue()
+        self.refuses = False
+
+    async def subscribe(self, topic: str) -> None:
+        self.subscribed.append(topic)
+
+    async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        self.published.put_nowait((topic, payload, retain))
+        if self.refuses:
+            raise MessageRefusedError(0x87)
+
+    async def messages(self) -> AsyncIterator[tuple[str, bytes]]:
+        while (message := await self.coming.get()) is not None:
+            yield message
+
+    async def next(self) -> tuple[str, bytes, bool]:
+        return await asyncio.wait_for(self.published.get(), timeout=10)
+
+    async def topics(self, count: int) -> list[str]:
+        return [(await self.next())[0] for _ in range(count)]
+
+
+class Stage:
+    """A city, its server, one link after another, and time that passes when the test says so."""
+
+    def __init__(self, home: Home, store: SqliteIngestStore) -> None:
+        self.home = home
+        self.links: asyncio.Queue[PlayedLink] = asyncio.Queue()
+        self.lines: list[str] = []
+        self.waits: asyncio.Queue[tuple[float, asyncio.Event]] = asyncio.Queue()
+        self.lost = 0
+        self.server = Server(
+            home,
+            store=store,
+            connect=self._connect,
+            say=self.lines.append,
+            backoff=Backoff(random=lambda: 0.5, first_s=0.5, last_s=10),
+            sleep=self._sleep,
+        )
+
+    @asynccontextmanager
+    async def _connect(self) -> AsyncIterator[PlayedLink]:
+        if self.lost:
+            self.lost -= 1
+            raise LinkLostError("refused")
+        link = PlayedLink()
+        self.links.put_nowait(link)
+        yield link
+
+    async def _sleep(self, seconds: float) -> None:
+        event = asyncio.Event()
+        self.waits.put_nowait((seconds, event))
+        await event.wait()
+
+    async def pass_time(self) -> float:
+        """Let the next wait end; how long it was."""
+        seconds, event = await asyncio.wait_for(self.waits.get(), timeout=10)
+        event.set()
+        return seconds
+
+    async def link(self) -> PlayedLink:
+        return await asyncio.wait_for(self.links.get(), timeout=10)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    assert main(["init", "--home", str(tmp_path / "city"), "--node", NODE]) == 0
+    return Home(tmp_path / "city")
+
+
+@pytest.fixture
+def box(home: Home) -> Box:
+    key = private_key(bytes.fromhex((home.path / "nodes" / NODE / "node.key").read_text()))
+    return Box(node=NODE, key=key, city=home.keys.encryption().public)
+
+
+def play(home: Home, *, script: Callable[[Stage], object]) -> Stage:
+    """Run a server while the script plays, then stop it."""
+
+    async def run() -> Stage:
+        with SqliteIngestStore(home.ingest_db, now_ms=NOW_MS) as store:
+            stage = Stage(home, store)
+            async with asyncio.TaskGroup() as group:
+                serving = group.create_task(stage.server.run())
+                await script(stage)  # type: ignore[misc]
+                serving.cancel()
+        return stage
+
+    return asyncio.run(run())
+
+
+def test_a_link_begins_with_subscription_documents_and_a_ready_line(home: Home) -> None:
+    """Every new link subscribes the shared topic and publishes all documents before it says ready."""
+
+    async def script(stage: Stage) -> None:
+        link = await stage.link()
+        published = [await link.next() for _ in range(4)]
+        await stage.waits.get()
+
+        assert link.subscribed == ["$share/ingest/ehc/1/+/up/#"]
+        assert [(topic, retain) for topic, _, retain in published] == [
+            ("ehc/1/all/doc/root", True),
+            ("ehc/1/all/doc/issuers", True),
+            ("ehc/1/all/doc/status", True),
+            (ROSTER, False),
+        ]
+        assert published[2][1] == (home.published / "status.json").read_bytes()
+
+    stage = play(home, script=script)
+    assert ["ready" in line for line in stage.lines] == [True]
+
+
+def test_a_batch_is_committed_and_answered(home: Home, box: Box) -> None:
+    """A frame that comes over the link is answered on the node's receipt topic."""
+    box.fill(3)
+
+    async def script(stage: Stage) -> None:
+        link = await stage.link()
+        await link.topics(4)
+        link.coming.put_nowait((BATCH, box.batch_frame(1, 3)))
+        topic, data, retain = await link.next()
+
+        assert (topic, retain) == (RECEIPT, False)
+        assert wire.parse_receipt(wire.decode_frame(data).payload).acked == 3
+
+    play(home, script=script)
+
+
+def test_a_hello_with_an_old_roster_brings_the_new_one(home: Home, box: Box) -> None:
+    """After its receipt a node gets its roster again if it holds an older version, and not if it holds this one."""
+
+    async def script(stage: Stage) -> None:
+        link = await stage.link()
+        await link.topics(4)
+        link.coming.put_nowait((HELLO, box.hello_frame(boottime_ms=1)))
+        assert await link.topics(2) == [RECEIPT, ROSTER]
+        link.coming.put_nowait((HELLO, box.hello_frame(boottime_ms=2, have={"roster": 1})))
+        link.coming.put_nowait((BATCH, b"rubbish"))
+        link.coming.put_nowait((HELLO, box.hello_frame(boottime_ms=3, have={"roster": 1})))
+        assert await link.topics(2) == [RECEIPT, RECEIPT]
+
+    play(home, script=script)
+
+
+def test_a_clone_gets_receipts_and_no_roster(home: Home, box: Box) -> None:
+    """Once two boxes live under one name an alarm is said, and neither gets the roster."""
+
+    async def script(stage: Stage) -> None:
+        link = await stage.link()
+        await link.topics(4)
+        for minute, boot in enumerate((b"a", b"b", b"a", b"b")):
+            have = {"roster": 1} if minute < 3 else {}
+            link.coming.put_nowait((HELLO, box.hello_frame(boot=boot * 16, boottime_ms=minute, have=have)))
+        assert await link.topics(4) == [RECEIPT] * 4
+        link.coming.put_nowait((HELLO, box.hello_frame(boot=b"b" * 16, boottime_ms=9)))
+        assert await link.topics(1) == [RECEIPT]
+        main(["publish", "--home", str(home.path)])
+        await stage.pass_time()
+        assert await link.topics(2) == ["ehc/1/all/doc/issuers", "ehc/1/all/doc/status"]
+        await stage.waits.get()
+        assert link.published.empty()
+
+    stage = play(home, script=script)
+    assert [line for line in stage.lines if "ALARM" in line] == [f"警告 ALARM {NODE}: clone"]
+
+
+def test_what_is_published_reaches_the_link(home: Home) -> None:
+    """The folder is looked at again and again; only what changed is published, and new nodes are known."""
+
+    async def script(stage: Stage) -> None:
+        link = await stage.link()
+        await link.topics(4)
+        main(["node", "add", "370881-0043", "--home", str(home.path)])
+        main(["publish", "--home", str(home.path)])
+        assert await stage.pass_time() == POLL_S
+        assert await link.topics(4) == [
+            "ehc/1/all/doc/issuers",
+            "ehc/1/all/doc/status",
+            ROSTER,
+            "ehc/1/370881-0043/down/doc",
+        ]
+        await stage.pass_time()
+        await stage.waits.get()
+        assert link.published.empty()
+
+    play(home, script=script)
+
+
+def test_dropped_frames_are_counted_aloud_once(home: Home) -> None:
+    """An operator reads how many frames were dropped, when the number changes."""
+
+    async def script(stage: Stage) -> None:
+        link = await stage.link()
+        await link.topics(4)
+        link.coming.put_nowait((BATCH, b"rubbish"))
+        link.coming.put_nowait(("ehc/1/x/up/batch", b""))
+        while not link.coming.empty():
+            await stage.pass_time()
+        for _ in range(3):
+            await stage.pass_time()
+
+    stage = play(home, script=script)
+    assert [line for line in stage.lines if "dropped" in line][-1].endswith("form 2")
+
+
+def test_a_lost_link_is_made_again(home: Home) -> None:
+    """The loss is said once, waits grow, and the next link gets every document again."""
+
+    async def script(stage: Stage) -> None:
+        link = await stage.link()
+        await link.topics(4)
+        await stage.waits.get()
+        stage.lost = 2
+        link.coming.put_nowait(None)
+        waits = [await stage.pass_time() for _ in range(3)]
+        again = await stage.link()
+        assert len(await again.topics(4)) == 4
+        await stage.waits.get()
+        assert waits == [0.25, 0.5, 1.0]
+
+    stage = play(home, script=script)
+    assert [("closed" in line, "ready" in line) for line in stage.lines] == [
+        (False, True),
+        (True, False),
+        (False, True),
+    ]
+
+
+def test_a_refused_publish_is_said_and_survived(home: Home) -> None:
+    """A broker whose access list forbids a topic does not stop the city."""
+
+    async def script(stage: Stage) -> None:
+        link = await stage.link()
+        link.refuses = True
+        await link.topics(4)
+        await stage.waits.get()
+
+    stage = play(home, script=script)
+    assert sum("0x87" in line for line in stage.lines) >= 1
+
+
+def test_a_damaged_nodes_file_keeps_the_former_nodes(home: Home, box: Box) -> None:
+    """Nodes known before go on being served when a file of the folder breaks."""
+    box.fill(1)
+
+    async def script(stage: Stage) -> None:
+        link = await stage.link()
+        await link.topics(4)
+        (home.nodes_folder / "x.json").write_text("{}")
+        await stage.pass_time()
+        link.coming.put_nowait((BATCH, box.batch_frame(1, 1)))
+        assert await link.topics(1) == [RECEIPT]
+
+    stage = play(home, script=script)
+    assert [line for line in stage.lines if "x.json" in line]
+
+
+def test_a_failing_store_ends_the_server(home: Home, box: Box) -> None:
+    """Nothing is answered that could not be stored: the process ends instead."""
+
+    async def script(stage: Stage) -> None:
+        link = await stage.link()
+        await link.topics(4)
+        stage.server._store._database.query("DROP TABLE mark")
+        link.coming.put_nowait((HELLO, box.hello_frame()))
+        await asyncio.sleep(10)
+
+    with pytest.raises(BaseExceptionGroup) as raised:
+        play(home, script=script)
+    assert raised.value.subgroup(CityStoreError) is not None
+
+
+def test_serve_ends_well_when_told(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SIGTERM stops whatever is going on and the exit code is 0."""
+
+    async def run(server: Server) -> None:
+        server._say("running")
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Server, "run", run)
+
+    assert main(["serve", "--home", str(home.path)]) == 0
+    assert "running" in capsys.readouterr().out
+
+
+def test_serve_exits_70_when_its_store_fails(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A store that fails is said in one line; any other failure is a bug and keeps its trace."""
+    errors: list[Exception] = [CityStoreError("x"), RuntimeError("bug")]
+
+    async def run(_server: Server) -> None:
+        raise errors.pop(0)
+
+    monkeypatch.setattr(Server, "run", run)
+
+    assert main(["serve", "--home", str(home.path)]) == 70
+    assert "database" in capsys.readouterr().err
+    with pytest.raises(ExceptionGroup):
+        main(["serve", "--home", str(home.path)])
+
+
+def test_serve_exits_75_beside_another(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """One process serves a folder."""
+    with SqliteIngestStore(home.ingest_db, now_ms=NOW_MS):
+        assert main(["serve", "--home", str(home.path)]) == 75
+    assert "in use" in capsys.readouterr().err
+
+
+def test_a_board_reads_only_documents(tmp_path: Path) -> None:
+    """Missing, oversized and foreign files are passed over; the last root is the one that is published."""
+    folder = tmp_path / "published"
+    for node in ("370881-0042", "370881-0043", "all"):
+        (folder / "nodes" / node).mkdir(parents=True)
+    (folder / "nodes" / "370881-0042" / "roster.json").write_text("[]")
+    (folder / "nodes" / "370881-0043" / "roster.json").write_text(json.dumps({"payload": "eyJ2ZXJzaW9uIjogIjEifQ=="}))
+    (folder / "nodes" / "all" / "roster.json").write_text("{}")
+    for number in ("1", "10", "9", "x"):
+        (folder / f"root.{number}.json").write_text(number)
+    (folder / "status.json").write_bytes(bytes(1_048_577))
+    board = Noticeboard(folder)
+
+    notices = list(board.changes(withheld={}))
+
+    assert (notices[0].topic, notices[0].document) == ("ehc/1/all/doc/root", b"10")
+    assert [notice.topic for notice in notices[1:]] == ["ehc/1/370881-0042/down/doc", "ehc/1/370881-0043/down/doc"]
+    assert board.roster_for("370881-0042", held=0) is None
+    assert list(board.changes(withheld={})) == []

@@ -1,0 +1,359 @@
+"""The command line: what goes in and out, and the exit codes of contracts 6; nothing runs here but the commands."""
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.__main__ import main
+from edge.errors import UnreachableError
+from edge.messages import Language, load
+from edge.settings import parse
+from edge.status_text import status_lines
+from edge.verify_command import LINE_BYTES_MAX, lines_of
+from tests.support import vectors
+from tests.support.trust_folder import context, text_of, write_folder
+
+CONTEXTS = [described["name"] for described in vectors.load("ehc1")["contexts"]]
+STATUS: dict[str, Any] = {
+    "node": "n-1",
+    "version": "0.1.0",
+    "now_ms": 0,
+    "readers": [{"name": "scanner-1", "state": "ready"}, {"name": "scanner-2", "state": "lost"}],
+    "uplink": {"state": "offline"},
+    "queue": {"waiting": 3, "quarantined": 1, "oldest_ms": 1_795_399_200_000},
+    "trust": {
+        "empty": False,
+        "test_keys": False,
+        "rung": "AGING",
+        "age_s": 180_000,
+        "root": 1,
+        "issuers": 7,
+        "status": 31,
+        "problems": [{"file": "roster.json", "rule": "node"}],
+    },
+    "clock": {"anchored": True, "lo_ms": 1_795_399_200_000, "hi_ms": 1_795_399_200_400},
+    "store": {"writable": True},
+    "crypto": {"backend": "libcrypto"},
+}
+
+
+@pytest.fixture
+def feed(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
+    """Put bytes on standard input."""
+
+    def put(data: bytes) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+    return put
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A configuration whose daemon does not run."""
+    path = tmp_path / "edge.toml"
+    path.write_text(
+        f'[node]\nname = "n-1"\norg = "o"\ndata_dir = "{tmp_path}/data"\nkey_dir = "{tmp_path}/keys"\n'
+        f'allow_test_keys = true\n[control]\nsocket = "{tmp_path}/ctl"\n'
+    )
+    return path
+
+
+def _interval(described: dict[str, Any]) -> str:
+    high = "" if described["hi_ms"] is None else described["hi_ms"]
+    return f"{described['lo_ms']}:{high}"
+
+
+@pytest.mark.parametrize("name", CONTEXTS)
+def test_the_bench_gives_every_verdict_of_the_vectors(
+    name: str, tmp_path: Path, feed: Callable[[bytes], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One code a line in, one JSON object a line out, the replay cache kept between them."""
+    described = context(name)
+    cases = [case for case in described["cases"] if "\n" not in case["text"]]
+    folder = write_folder(tmp_path, name=name)
+    feed("".join(case["text"] + "\n" for case in cases).encode())
+
+    code = main(["verify", "--trust", str(folder), "--interval", _interval(described), "-"])
+
+    printed = capsys.readouterr()
+    answers = [json.loads(line) for line in printed.out.splitlines()]
+    assert code == 0
+    assert [(case["name"], case["reason"]) for case in cases] == [
+        (case["name"], answer["reason"]) for case, answer in zip(cases, answers, strict=True)
+    ]
+    assert all(answer.keys() == {"outcome", "reason", "also", "subject", "evidence"} for answer in answers)
+    assert len(printed.err.splitlines()) == 1  # test keys are warned of, once
+
+
+def test_a_code_is_judged_by_the_latest_document_without_an_interval(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not before the latest `issued_at` in the folder, the upper end unknown."""
+    folder = write_folder(tmp_path)
+
+    main(["verify", "--trust", str(folder), "--json", text_of("static")])
+
+    evidence = json.loads(capsys.readouterr().out)["evidence"]
+    assert (evidence["lo"], "hi" in evidence, evidence["anchored"]) == (1_795_395_600_000, False, False)
+
+
+def test_a_person_is_told_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without --json the verdict is a line with its reason, in the language asked for."""
+    folder = str(write_folder(tmp_path))
+
+    main(["verify", "--trust", folder, "--lang", "zh", text_of("static")])
+    main(["verify", "--trust", folder, "--lang", "en", text_of("revoked")])
+
+    out = capsys.readouterr().out
+    assert out.startswith("✓ 通过: 卡有效")
+    assert "✗ refused: the card is revoked\n  REVOKED  health card (signed code)" in out
+
+
+def test_an_empty_folder_still_gives_verdicts(
+    tmp_path: Path, feed: Callable[[bytes], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No usable issuers is UNKNOWN_ISSUER; an empty line is MALFORMED."""
+    feed(text_of("static").encode() + b"\n\n")
+
+    code = main(["verify", "--trust", str(tmp_path), "-"])
+
+    assert code == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [answer["reason"] for answer in answers] == ["UNKNOWN_ISSUER", "MALFORMED"]
+    assert [answer["evidence"]["rung"] for answer in answers] == ["OLD", "OLD"]
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe\n", b"\x00" * 20, "卡".encode("gb18030"), b"1" * 100_000, b"(" * 5_000])
+def test_rubbish_gets_a_verdict(
+    data: bytes, tmp_path: Path, feed: Callable[[bytes], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Never a traceback, and one line for one line."""
+    feed(data)
+
+    code = main(["verify", "--trust", str(tmp_path), "-"])
+
+    (line,) = capsys.readouterr().out.splitlines()
+    assert code == 0
+    assert json.loads(line)["reason"] == "MALFORMED"
+
+
+@pytest.mark.parametrize("interval", ["", "5", "a:b", "5:4", ":5", "5:6:7", "-1:5", "5:x", "１:２", "5:" + "9" * 17])
+def test_an_interval_that_is_none_is_a_usage_error(
+    interval: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The time is taken as given, so it must be one."""
+    code = main(["verify", "--trust", str(tmp_path), f"--interval={interval}", "--json", "x"])
+
+    printed = capsys.readouterr()
+    assert code == 2
+    assert "--interval" in printed.err
+    assert json.loads(printed.out) == {"ok": False, "error": "usage"}
+
+
+def test_a_mistyped_folder_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It must not look like an empty one."""
+    code = main(["verify", "--trust", str(tmp_path / "typo"), "x"])
+
+    assert code == 2
+    assert "typo" in capsys.readouterr().err
+
+
+def test_what_of_the_folder_is_not_used_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On the side, with the rule it broke."""
+    folder = write_folder(tmp_path)
+    (folder / "status.json").write_bytes(b"{}")
+
+    main(["verify", "--trust", str(folder), "--lang", "en", "--json", text_of("static")])
+
+    printed = capsys.readouterr()
+    assert "status.json refused" in printed.err
+    assert json.loads(printed.out)["reason"] == "STATUS_MISSING"
+
+
+def test_without_a_daemon_the_configured_folder_is_read(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same verdicts, if not the same clock."""
+    write_folder(tmp_path / "data/trust")
+
+    codes = [
+        main(["verify", "--config", str(config), "--json", text_of("static")]),
+        main(["verify", "--config", str(config), "--interval", _interval(context()), "--json", text_of("static")]),
+    ]
+
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert codes == [0, 0]
+    assert [answer["reason"] for answer in answers] == ["VALID_STALE", "VALID"]
+
+
+def test_with_neither_daemon_nor_folder_nobody_answers(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """There is nothing to judge by."""
+    assert main(["verify", "--config", str(config), "x"]) == 3
+    assert "ctl" in capsys.readouterr().err
+
+
+def test_status_without_a_daemon_exits_with_3(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And says where it looked."""
+    assert main(["status", "--config", str(config), "--json"]) == 3
+
+    printed = capsys.readouterr()
+    assert "ctl" in printed.err
+    assert json.loads(printed.out) == {"ok": False, "error": "unreachable"}
+
+
+def test_a_good_configuration_is_said_so(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And test keys are shown loudly."""
+    assert main(["check-config", "--config", str(config), "--lang", "en"]) == 0
+    assert main(["check-config", "--config", str(config), "--json"]) == 0
+
+    printed = capsys.readouterr()
+    assert "usable (node n-1, 0 readers)" in printed.out
+    assert "test keys" in printed.err
+    assert json.loads(printed.out.splitlines()[-1]) == {"ok": True, "node": "n-1", "readers": 0, "test_keys": True}
+
+
+@pytest.mark.parametrize("command", ["check-config", "run", "status"])
+def test_a_bad_configuration_exits_with_78_and_names_the_key(
+    command: str, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Never the value: it may be a secret."""
+    config.write_text(config.read_text() + '[uplink]\nport = "hunter2"\n')
+
+    code = main([command, "--config", str(config), "--json"])
+
+    printed = capsys.readouterr()
+    assert code == 78
+    assert "uplink.port" in printed.err
+    assert "hunter2" not in printed.err + printed.out
+    assert json.loads(printed.out) == {
+        "ok": False,
+        "error": "config",
+        "where": "uplink.port",
+        "expected": "a TCP port, 1..65535",
+    }
+
+
+def test_a_missing_configuration_exits_with_78(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The path stands in the message."""
+    assert main(["check-config", "--config", str(tmp_path / "none.toml")]) == 78
+    assert "none.toml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["fly"], ["verify"], ["status", "--lang", "fr"], ["verify", "--nonsense", "x"]]
+)
+def test_a_command_line_that_makes_no_sense_exits_with_2(arguments: list[str]) -> None:
+    """As every program does."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+
+    assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("language", list(Language))
+@pytest.mark.parametrize("command", [[], ["verify"], ["status"], ["run"], ["check-config"]])
+def test_help_teaches_in_both_languages(
+    command: list[str], language: Language, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every option is explained, and examples can be copied."""
+    with pytest.raises(SystemExit) as caught:
+        main([*command, "--help", "--lang", language] if command else ["--help"])
+
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    assert "ehc-edge" in out
+    if command == ["verify"]:
+        assert "ehc-edge verify --trust tests/trust --interval" in out
+
+
+def test_an_interrupt_and_a_reader_that_left_end_quietly(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C is 130, as shells say it."""
+
+    def interrupted(_path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edge.settings.load", interrupted)
+
+    assert main(["check-config", "--config", str(config)]) == 130
+
+
+def test_judging_loads_neither_web_server_nor_mqtt(tmp_path: Path) -> None:
+    """The bench starts at once."""
+    program = (
+        "import sys; from edge.__main__ import main; "
+        f"main(['verify', '--trust', {str(tmp_path)!r}, '--json', 'x']); "
+        "sys.exit(bool({'aiohttp', 'paho', 'msgspec', 'serial', 'sqlite3'} & sys.modules.keys()))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
+
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_lines_are_split_at_their_ends_only() -> None:
+    """CR before LF goes, an overlong line is one line, and the last needs no end."""
+    long = b"x" * (3 * LINE_BYTES_MAX)
+
+    lines = list(lines_of(io.BytesIO(b"a\r\n\n" + long + b"\nb\rc\n" + b"y" * (LINE_BYTES_MAX - 1) + b"\nd")))
+
+    assert [line[:3] for line in lines] == [b"a", b"", b"xxx", b"b\rc", b"yyy", b"d"]
+    assert len(lines[2]) == LINE_BYTES_MAX
+
+
+def test_the_status_is_aligned_and_says_everything() -> None:
+    """Chinese characters take two columns."""
+    lines = status_lines(STATUS, messages=load(Language.ZH))
+
+    assert lines[0] == "节点        n-1  (0.1.0)"
+    assert lines[1:3] == ["读卡器      scanner-1  就绪", "            scanner-2  已断开"]
+    assert "待上传      3 条，被退回 1 条  最早 2026-11-23 10:00:00" in lines
+    assert "            较新，2 天 前" in lines
+    assert "            roster.json 被拒绝（node）" in lines
+    assert any("误差不超过 0.4 秒" in line for line in lines)
+
+
+def test_the_status_of_a_bare_box_says_what_is_missing() -> None:
+    """No readers, no trust, no time, no disk, test keys: each in words."""
+    bare = STATUS | {
+        "readers": [],
+        "queue": {"waiting": 0, "quarantined": 0},
+        "trust": {"empty": True, "test_keys": True, "problems": []},
+        "clock": {"anchored": False, "lo_ms": 0},
+        "store": {"writable": False},
+        "crypto": {"backend": "gmssl"},
+    }
+
+    text = "\n".join(status_lines(bare, messages=load(Language.EN)))
+
+    for words in ("WARNING: test keys", "none configured", "empty: no usable root", "not certain", "cannot be written"):
+        assert words in text
+    assert "fallback" in text
+
+
+@pytest.mark.parametrize(("age_s", "words"), [(59, "59 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h")])
+def test_ages_are_said_in_the_largest_fitting_unit(age_s: int, words: str) -> None:
+    """Two of a unit at least, so nothing is rounded away that matters."""
+    trust = {name: value for name, value in STATUS["trust"].items() if name != "problems"} | {"age_s": age_s}
+
+    text = "\n".join(status_lines(STATUS | {"trust": trust}, messages=load(Language.EN)))
+
+    assert f"{words} old" in text
+
+
+def test_an_unknown_age_is_said_so() -> None:
+    """A rung without an age: no status was ever held."""
+    trust = {"empty": False, "test_keys": False, "rung": "OLD", "root": 1}
+
+    assert any("?" in line for line in status_lines(STATUS | {"trust": trust}, messages=load(Language.EN)))
+
+
+def test_unreachable_names_the_socket() -> None:
+    """The operator looks there."""
+    assert UnreachableError("/run/x").where == "/run/x"
+    assert parse(b'[node]\nname = "n"\norg = "o"\n').control.socket == Path("/run/ehc-edge/ctl")
