@@ -107,7 +107,9 @@ async def start(
 
 async def _tcp_listener(settings: ApiSettings) -> socket.socket:
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+        # RFC 6761 6.3: the name is loopback even where no resolver says so; a minimal system has no hosts file.
+        host = "127.0.0.1" if settings.host == "localhost" else settings.host
+        found = await asyncio.get_running_loop().getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)
         family, kind, _, _, address = found[0]
         listener = socket.socket(family, kind)
     except OSError as exc:
