@@ -70,10 +70,12 @@ class Database:
         """
         self._lock()
         try:
-            with _translated():
-                # Statements are few and all cached: no text is parsed twice.
-                self._connection = sqlite3.connect(self._path, isolation_level=None, timeout=0, cached_statements=64)
-                self._set_up(self._connection)
+            # Statements are few and all cached: no text is parsed twice.
+            self._connection = sqlite3.connect(self._path, isolation_level=None, timeout=0, cached_statements=64)
+            self._set_up(self._connection)
+        except sqlite3.Error as exc:
+            self.disconnect()
+            raise _translate(exc) from exc
         except StoreError:
             self.disconnect()
             raise
@@ -99,8 +101,10 @@ class Database:
             StoreDamagedError: A page it needed is damaged.
             StoreError: It failed; outside a transaction nothing was changed.
         """
-        with _translated():
+        try:
             return self._connected().execute(sql, values).fetchall()
+        except sqlite3.Error as exc:
+            raise _translate(exc) from exc
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run one statement for every row.
@@ -108,8 +112,10 @@ class Database:
         Raises:
             StoreError: It failed: roll back.
         """
-        with _translated():
+        try:
             self._connected().executemany(sql, rows)
+        except sqlite3.Error as exc:
+            raise _translate(exc) from exc
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -118,18 +124,15 @@ class Database:
         Raises:
             StoreError: The commit failed: nothing was stored.
         """
-        connection = self._connected()
-        with _translated():
-            connection.execute("BEGIN IMMEDIATE")
+        self.execute("BEGIN IMMEDIATE")
         try:
             yield
-            with _translated():
-                connection.execute("COMMIT")
+            self.execute("COMMIT")
         except BaseException:
             # A full disk makes SQLite roll back by itself.
-            with contextlib.suppress(sqlite3.Error):
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+            with contextlib.suppress(StoreError, sqlite3.Error):
+                if self._connected().in_transaction:
+                    self.execute("ROLLBACK")
             raise
 
     def used_bytes(self) -> int:
@@ -184,16 +187,12 @@ def _migrate(connection: sqlite3.Connection, *, version: int) -> None:
         )
 
 
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    """Turn sqlite3's errors into ours. They hold SQLite's name of the error, never a value."""
-    try:
-        yield
-    except sqlite3.Error as exc:
-        code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-        name = getattr(exc, "sqlite_errorname", type(exc).__name__)
-        if code & 0xFF in _DAMAGED_CODES:
-            raise StoreDamagedError(name) from exc
-        if code & 0xFF == sqlite3.SQLITE_BUSY:
-            raise StoreBusyError(name) from exc
-        raise StoreError(name) from exc
+def _translate(error: sqlite3.Error) -> StoreError:
+    """Our error for one of sqlite3's. It holds SQLite's name of the error, never a value."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    if code & 0xFF in _DAMAGED_CODES:
+        return StoreDamagedError(name)
+    if code & 0xFF == sqlite3.SQLITE_BUSY:
+        return StoreBusyError(name)
+    return StoreError(name)

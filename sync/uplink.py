@@ -193,11 +193,11 @@ class Uplink:
 
     async def _pause(self, wait_s: float) -> None:
         """Until something happens, or that long."""
+        timer = asyncio.get_running_loop().call_later(wait_s, self._activity.set)
         try:
-            async with asyncio.timeout(wait_s):
-                await self._activity.wait()
-        except TimeoutError:
-            pass
+            await self._activity.wait()
+        finally:
+            timer.cancel()
 
     # -- sending ---------------------------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ _FAILURES_MAX: Final = 2
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # not frozen: made for every scan, and a frozen one costs twice as much
 class _Append:
     """A record and its notes."""
 
@@ -36,7 +36,7 @@ class _Append:
     future: asyncio.Future[Any]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Call:
     """Anything else; a write runs inside the group's transaction, a read behind it."""
 
@@ -109,7 +109,7 @@ class Writer:
         return future
 
     def _future(self) -> asyncio.Future[Any]:
-        if self._is_stopped or self._ended.done():
+        if self._is_stopped:
             raise StoreError("closed")
         if self._waiting >= WAITING_MAX:
             raise StoreError("too much waits for the disk")
@@ -133,12 +133,11 @@ class Writer:
         if state is not None:
             self._on_done(state)
         for future, value, error in outcomes:
-            if future.done():
-                continue
-            if error is None:
-                future.set_result(value)
-            else:
-                future.set_exception(error)
+            if not future.done():
+                if error is None:
+                    future.set_result(value)
+                else:
+                    future.set_exception(error)
 
     # -- the thread ------------------------------------------------------------------------------------------------
 
@@ -159,6 +158,7 @@ class Writer:
                 self._loop.call_soon_threadsafe(self._end)
 
     def _end(self) -> None:
+        self._is_stopped = True
         if not self._ended.done():
             self._ended.set_result(None)
 

@@ -394,6 +394,88 @@ async def test_notes_go_when_their_time_is_over(tmp_path: Path) -> None:
         assert outbox.counts().settled == 0
 
 
+async def test_pruning_passes_a_damaged_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the chain cannot be told any more below the mark, it is told from the mark on."""
+    async with opened(tmp_path) as outbox:
+        await fill(outbox, count=6)
+        await settle(outbox, 5)
+        head = outbox.snapshot().head
+    with sqlite3.connect(tmp_path / "outbox.db") as connection:
+        connection.execute("UPDATE entry SET digest = NULL WHERE k = 32")
+    connection.close()
+    monkeypatch.setattr("sync.pruning.STEP", 3)
+
+    async with opened(tmp_path) as outbox:
+        await outbox.prune(Keep(lo_ms=10_000, keep_ms=0, bytes_max=10**9))
+
+        assert outbox.counts().settled == 0
+        assert outbox.snapshot().head == head
+        assert await outbox.head(6) == head_of([1, 2, 3, 4, 5, 6])
+
+
+async def test_pruning_folds_a_long_chain_in_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step prunes nothing while the chain is not yet told up to where it ends."""
+    monkeypatch.setattr("sync.along.FOLD_MAX", 2)
+    async with opened(tmp_path) as outbox:
+        await fill(outbox, count=9)
+        await settle(outbox, 8)
+    async with opened(tmp_path) as outbox:
+        await outbox.prune(Keep(lo_ms=10_000, keep_ms=0, bytes_max=10**9))
+
+        assert outbox.counts().settled == 0
+        assert await outbox.head(9) == head_of([1, 2, 3, 4, 5, 6, 7, 8, 9])
+
+
+async def test_an_overlong_quarantine_loses_its_oldest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of records no longer held only the newest rejections are kept."""
+    monkeypatch.setattr("sync.pruning.QUARANTINE_MAX", 2)
+    async with opened(tmp_path) as outbox:
+        await fill(outbox, count=4)
+        head = await outbox.head(4)
+        assert head is not None
+        rejected = tuple(Rejection(seq=seq, code="refused", text="") for seq in (1, 2, 3, 4))
+        await outbox.settle(Settlement(epoch=1, acked=4, head=head, inc=1, rejected=rejected, rejected_seen=4))
+        await outbox.prune(Keep(lo_ms=10_000, keep_ms=0, bytes_max=10**9))
+
+        assert outbox.counts().quarantined == 2
+
+
+async def test_a_damaged_settled_record_is_left_behind_with_the_rest_of_its_epoch(tmp_path: Path) -> None:
+    """When the settled go again, those of former epochs that are damaged are named and stay."""
+    async with opened(tmp_path) as outbox:
+        await fill(outbox, count=3)
+        await settle(outbox, 3)
+        await outbox.open_epoch(new_epoch(outbox), audit=message(100))
+    damage(tmp_path / "outbox.db", 2)
+
+    async with opened(tmp_path) as outbox:
+        damaged = await outbox.damaged(with_settled=True)
+        assert damaged == {2}
+        assert outbox.seqs_of(damaged) == ()
+        await outbox.open_epoch(new_epoch(outbox, with_settled=True, damaged=damaged), audit=message(101))
+
+        assert await ids(outbox) == [101, 1, 3, 100]
+        assert await outbox.damaged(with_settled=True) == {2}
+
+
+async def test_neighbouring_damage_is_one_range(tmp_path: Path) -> None:
+    """The audit names stretches, not single records."""
+    async with opened(tmp_path) as outbox:
+        await fill(outbox, count=6)
+
+        assert outbox.seqs_of(frozenset({2, 3, 5})) == ((2, 3), (5, 5))
+
+
+async def test_many_batches_leave_only_the_last_heads_in_memory(tmp_path: Path) -> None:
+    """What is remembered of the chain is bounded."""
+    async with opened(tmp_path) as outbox:
+        await fill(outbox, count=70)
+        for seq in range(70):
+            assert await outbox.stretch(seq, count_max=1, bytes_max=FRAME) is not None
+
+        assert await outbox.head(70) == head_of(list(range(1, 71)))
+
+
 async def test_keys_that_nothing_uses_are_dropped(tmp_path: Path) -> None:
     """Old wrapped keys go once the records under them are gone."""
     async with opened(tmp_path) as outbox:
