@@ -20,7 +20,7 @@ def pytest_configure(config: pytest.Config) -> None:
         seed = int.from_bytes(os.urandom(SEED_BITS // 8)) if config.getoption("--campaign") else 0
     config.stash[SEED] = seed
     settings.register_profile("quick", max_examples=100, deadline=None, derandomize=True)
-    settings.register_profile("campaign", max_examples=20_000, deadline=None)
+    settings.register_profile("campaign", max_examples=1_000, deadline=None)
     settings.load_profile("campaign" if config.getoption("--campaign") else "quick")
 
 
@@ -51,9 +51,3 @@ def seed(pytestconfig: pytest.Config) -> int:
 def rng(seed: int) -> random.Random:
     """A random source made from the run's seed."""
     return random.Random(seed)
-
-
-@pytest.fixture
-def is_campaign(pytestconfig: pytest.Config) -> bool:
-    """Whether the full figures are asked for."""
-    return bool(pytestconfig.getoption("--campaign"))

@@ -10,8 +10,7 @@ from tests.demo.deck import ROSTER
 from tests.support.city_records import codes_committed
 from tests.support.town import Town
 
-KILLS_QUICK = 20
-KILLS_CAMPAIGN = 200
+KILLS = [20, pytest.param(200, marks=pytest.mark.campaign)]
 LIFE_S_MAX = 0.4  # from the open reader to the kill: a few dozen scans
 DEMO_PROMISES = 6
 
@@ -31,7 +30,8 @@ def test_every_promise_of_the_demo_holds(tmp_path, capsys):
 
 
 @pytest.mark.timeout(3600)
-def test_a_killed_daemon_loses_nothing_that_was_shown_as_saved(tmp_path, rng, is_campaign):
+@pytest.mark.parametrize("kills", KILLS)
+def test_a_killed_daemon_loses_nothing_that_was_shown_as_saved(tmp_path, rng, kills):
     """The lamp means saved: what it was shown for is at the city exactly once and in order, whenever the kill came."""
     told: list[bytes] = []
     with Town(tmp_path) as town:
@@ -39,7 +39,7 @@ def test_a_killed_daemon_loses_nothing_that_was_shown_as_saved(tmp_path, rng, is
         town.publish()
         town.start_broker()
         town.start_city()
-        for number in range(KILLS_CAMPAIGN if is_campaign else KILLS_QUICK):
+        for number in range(kills):
             town.start_edge(wait_for_city=False)
             told += _scan_until_killed(town, round_number=number, life_s=rng.uniform(0, LIFE_S_MAX))
         town.start_edge()
@@ -47,7 +47,7 @@ def test_a_killed_daemon_loses_nothing_that_was_shown_as_saved(tmp_path, rng, is
         committed = codes_committed(town.home, node=town.node)
         check = town.city("check", town.node)
 
-    assert len(told) > KILLS_QUICK  # the rounds did something
+    assert len(told) > kills  # the rounds did something
     assert set(told) <= set(committed)  # nothing lost; a kill between commit and lamp may leave one more
     assert sorted(set(committed)) == committed  # each once, in the order in which they were shown
     assert check["unbroken"]

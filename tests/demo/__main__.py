@@ -81,9 +81,9 @@ class Demo:
         self._title("出示二十余种码 shown to the scanner")
         for exhibit in exhibits:
             self._show(exhibit)
-        self._promise("每个结论都如预期 every verdict is the expected one", self._as_expected)
         self._cut()
         self._back()
+        self._promise("每个结论都如预期 every verdict is the expected one", self._as_expected)
         self._say_promises(time.monotonic() - begin)
 
     def stay(self) -> None:

@@ -1,7 +1,7 @@
 """Code that parses or decides is covered whole: every module of the sans-IO contract, every branch.
 
-Reads what the last pytest run with ``--cov`` left, and the list of modules from the import contract, so that there is
-one list. Exits 1 naming each module that is not at 100 %.
+Reads what the last pytest run with ``--cov`` left, the modules of the import contract, and the few that decide without
+being pure. Exits 1 naming each module that is not at 100 %.
 """
 
 import contextlib
@@ -13,13 +13,15 @@ from pathlib import Path
 import coverage
 
 CONTRACT = "parsing and deciding touch no port, file, clock, log or loop"
+# These decide too, and may not be pure: they store, watch or are told the time by the loop.
+DECIDING_TOO = ("city.ingest", "edge.api.access", "edge.intake", "edge.settings", "edge.trust_watch")
 
 
 def main() -> int:
     """Print what is missing; 0 when nothing is."""
     contracts = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
     modules = next(contract["source_modules"] for contract in contracts if contract["name"] == CONTRACT)
-    patterns = [pattern for module in modules for pattern in patterns_of(module)]
+    patterns = [pattern for module in (*modules, *DECIDING_TOO) for pattern in patterns_of(module)]
     data = coverage.Coverage()
     data.load()
     report = io.StringIO()

@@ -15,16 +15,16 @@ from sync.errors import StoreError
 from sync.outbox import Outbox
 from tests.support.outbox_box import message, note, opened
 
-ROUNDS = 20
-ROUNDS_IN_A_CAMPAIGN = 200
+ROUNDS = [20, pytest.param(200, marks=[pytest.mark.campaign, pytest.mark.timeout(1800)])]
 LINES_MAX = 40
 
 
-async def test_what_was_told_stored_survives_kill_9(tmp_path: Path, rng: random.Random, is_campaign: bool) -> None:
+@pytest.mark.parametrize("rounds", ROUNDS)
+async def test_what_was_told_stored_survives_kill_9(tmp_path: Path, rng: random.Random, rounds: int) -> None:
     """After every kill all that was told "stored" is there with its note, once, and the chain is unbroken."""
     told: list[int] = []
     first = 1
-    for _ in range(ROUNDS_IN_A_CAMPAIGN if is_campaign else ROUNDS):
+    for _ in range(rounds):
         numbers = await appended_until_killed(tmp_path, first=first, lines=rng.randint(1, LINES_MAX))
         told += numbers
         first = max(told) + 100
