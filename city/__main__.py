@@ -1,15 +1,18 @@
 """The command line `ehc-city`: arguments, help, output and exit codes; the work is done in the other modules.
 
 Exit codes: 0 done, 1 a check failed or a request cannot be carried out, 2 usage, 70 the store failed, 75 another
-program writes the same store, 78 configuration.
+program writes the same store, 78 configuration, 130 interrupted.
 """
 
 import argparse
+import codecs
+import io
 import json
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from city import commands, reports
 from city.authority.rosters import COLUMNS_HELP, RosterTableError
@@ -22,6 +25,7 @@ EXIT_USAGE = 2
 EXIT_STORE = 70
 EXIT_BUSY = 75
 EXIT_CONFIGURATION = 78
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 
 _EXAMPLES = """\
 examples:
@@ -29,7 +33,7 @@ examples:
   mosquitto -c city/broker/mosquitto.conf  its broker, with TLS and client certificates
   ehc-city serve                           commit what nodes send, answer with receipts
   ehc-city card issue --name 张小雨 --sex 2 --birth 2017-12-25 --qr card.svg
-  ehc-city card suspend 3abd8ed61bcbc7ea   then: ehc-city publish
+  ehc-city card suspend 3abd8ed61bcbc7ea   then publish and carry the folder to the nodes, as below
   ehc-city roster import people.csv --node 370881-0042
   ehc-city publish --to /media/usb --node 370881-0042
   ehc-city records --node 370881-0042      what is committed, names masked
@@ -51,26 +55,32 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal in GBK or ASCII cannot show every name
     args = parser().parse_args(argv)
     command: _Command = args.run
     try:
         result = command(args)
     except RosterTableError as exc:
         where = f"第 {exc.line} 行，{exc.column} 列有误，未导入任何内容；nothing was imported"
-        return _fail(f"{where}: {exc}", code=EXIT_FAILED)
+        members = {"error": "roster", "line": exc.line, "column": exc.column}
+        return _fail(f"{where}: {exc}", code=EXIT_FAILED, as_json=args.json, members=members)
     except AuthorityError as exc:
-        return _fail(f"无法执行 cannot be done: {exc}", code=EXIT_FAILED)
+        members = {"error": "refused", "why": str(exc)}
+        return _fail(f"无法执行 cannot be done: {exc}", code=EXIT_FAILED, as_json=args.json, members=members)
     except ConfigError as exc:
-        return _fail(f"配置错误 configuration: {exc}", code=EXIT_CONFIGURATION)
+        members = {"error": "config", "where": exc.where, "expected": exc.expected}
+        return _fail(f"配置错误 configuration: {exc}", code=EXIT_CONFIGURATION, as_json=args.json, members=members)
     except CityBusyError as exc:
-        return _fail(f"已有程序在使用 in use: {exc}", code=EXIT_BUSY)
+        members = {"error": "busy", "why": str(exc)}
+        return _fail(f"已有程序在使用 in use: {exc}", code=EXIT_BUSY, as_json=args.json, members=members)
     except CityStoreError as exc:
-        return _fail(f"数据库错误 database: {exc}", code=EXIT_STORE)
-    if args.json:
-        print(json.dumps(result.members, ensure_ascii=False))
-    else:
-        for line in result.lines:
-            print(line)
+        members = {"error": "store", "why": str(exc)}
+        return _fail(f"数据库错误 database: {exc}", code=EXIT_STORE, as_json=args.json, members=members)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    _print([_json(result.members)] if args.json else result.lines)
     return result.code
 
 
@@ -191,9 +201,28 @@ def _serve(args: argparse.Namespace) -> commands.Result:
     return serve(args)
 
 
-def _fail(text: str, *, code: int) -> int:
+def _fail(text: str, *, code: int, as_json: bool, members: Mapping[str, Any]) -> int:
+    """Say what went wrong on stderr; a program gets it as JSON on stdout, too."""
     print(f"ehc-city: {text}", file=sys.stderr)
+    if as_json:
+        _print([_json({"ok": False, **members})])
     return code
+
+
+def _json(members: Mapping[str, Any]) -> str:
+    """One line; escaped where the terminal's encoding would lose characters."""
+    is_utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
+    return json.dumps(members, ensure_ascii=not is_utf8)
+
+
+def _print(lines: Sequence[str]) -> None:
+    """Print and flush; a reader of our output that has had enough, such as `head`, is no error."""
+    try:
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

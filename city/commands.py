@@ -18,7 +18,7 @@ from city.authority.documents import day_of
 from city.authority.issuers import IssuerBook
 from city.authority.rosters import RosterBook, read_table
 from city.errors import AuthorityError
-from city.founding import add_node, found_city
+from city.founding import add_node, check_node_names, found_city, new_folder
 from city.home import CitySettings, home_from
 from city.publish import copy_for_node, publish
 from edge.ehc_code import EPOCH_S
@@ -30,8 +30,20 @@ from edge.trust import IssuerState
 TABLE_BYTES_MAX = 64 * 1024 * 1024
 """A roster's table: 50,000 people with many doses take a tenth of it."""
 
-_CHINA = timezone(timedelta(hours=8))
+CHINA = timezone(timedelta(hours=8))
+"""The one time zone of days and clocks that people read."""
+
 _DAY = timedelta(days=1)
+_DAY_LAST = 65_535  # contracts 1: days stand in two bytes
+_BIRTH_FIRST = date(1900, 1, 1)
+_CARRY = (
+    "节点目前不会自行下载名单，请用 `ehc-city publish --to DIR --node NAME` 导出并拷到每个节点",
+    "nodes do not fetch lists by themselves yet: carry them to each with `ehc-city publish --to DIR --node NAME`",
+)
+_NOT_YET = (
+    "尚未生效，节点收到新名单后生效 takes effect at a node once it has the lists published from now on",
+    *_CARRY,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +66,11 @@ def init(args: argparse.Namespace) -> Result:
     home = home_from(args.home)
     host, port = _host_and_port(args.broker)
     settings = CitySettings(city=args.city, org=args.org or f"{args.city}H0001", broker_host=host, broker_port=port)
-    found_city(home, settings=settings, now_ms=now_ms(), listen=args.listen)
-    nodes = {name: str(add_node(home, name)) for name in args.node}
-    publish(home, now_ms=now_ms())
+    check_node_names(args.node)
+    with new_folder(home):
+        found_city(home, settings=settings, now_ms=now_ms(), listen=args.listen)
+        nodes = {name: str(add_node(home, name)) for name in args.node}
+        publish(home, now_ms=now_ms())
     members = {"home": str(home.path), "city": args.city, "broker": f"{host}:{port}", "nodes": nodes}
     lines = [
         f"城市节点已建立 city {args.city} made in {home.path}",
@@ -80,7 +94,10 @@ def card_issue(args: argparse.Namespace) -> Result:
     id_no = None if args.id_no is None else args.id_no.upper()
     if id_no is not None and not valid_id_number(id_no):
         raise AuthorityError("--id-no: 18 characters with a right check digit (GB 11643)")
-    issued = day_of(now_ms()) if args.issued is None else _day(args.issued, option="--issued")
+    holder = _holder(args, id_no=id_no)
+    issued, expiry = _validity(args)
+    if args.qr is not None:
+        _check_picture(args.qr)  # a card that was given out cannot be taken back
     with home.authority() as database:
         card = CardRegister(database).issue(
             CardKind(args.kind),
@@ -88,12 +105,16 @@ def card_issue(args: argparse.Namespace) -> Result:
             row=IssuerBook(database).issuer(args.issuer),
             key=home.keys.issuer(args.issuer),
             issued_day=issued,
-            expiry_day=issued + args.days,
-            holder=_holder(args, id_no=id_no),
+            expiry_day=expiry,
+            holder=holder,
             id_no=id_no,
         )
     if args.qr is not None:
-        _picture(args.qr, text=card.text)
+        try:
+            _picture(args.qr, text=card.text)
+        except AuthorityError as exc:
+            ref = card.ref.hex()
+            raise AuthorityError(f"{exc}; 卡已发出 the card is issued: `card show {ref} --qr FILE` makes it") from exc
     return Result(members=_card_members(card) | {"code": card.text}, lines=[card.text, f"# {_card_line(card)}"])
 
 
@@ -117,12 +138,11 @@ def card_list(args: argparse.Namespace) -> Result:
 
 
 def card_state(args: argparse.Namespace) -> Result:
-    """``card suspend``, ``revoke`` and ``reinstate``; reaches nodes with the next ``publish``."""
+    """``card suspend``, ``revoke`` and ``reinstate``; reaches a node with the next published folder it gets."""
     state = {"suspend": CardState.SUSPENDED, "revoke": CardState.REVOKED, "reinstate": CardState.VALID}[args.action]
     with home_from(args.home).authority() as database:
         what = CardRegister(database).set_state(args.ref, state=state)
-    line = f"{state.value}（{what}）：下次 publish 后生效 takes effect with the next publish"
-    return Result(members={"kind": what, "state": state.value}, lines=[line])
+    return Result(members={"kind": what, "state": state.value}, lines=[f"{state.value}（{what}）", *_NOT_YET])
 
 
 def issuer_list(args: argparse.Namespace) -> Result:
@@ -150,8 +170,8 @@ def issuer_state(args: argparse.Namespace) -> Result:
     state = {"retire": IssuerState.RETIRED, "withdraw": IssuerState.WITHDRAWN}[args.action]
     with home_from(args.home).authority() as database:
         IssuerBook(database).set_state(args.number, state=state)
-    line = f"issuer {args.number} {state.value}：下次 publish 后生效 takes effect with the next publish"
-    return Result(members={"issuer": args.number, "state": state.value}, lines=[line])
+    line = f"issuer {args.number} {state.value}"
+    return Result(members={"issuer": args.number, "state": state.value}, lines=[line, *_NOT_YET])
 
 
 def roster_import(args: argparse.Namespace) -> Result:
@@ -169,8 +189,8 @@ def roster_import(args: argparse.Namespace) -> Result:
     residents = read_table(text)
     with home.authority() as database:
         RosterBook(database).replace(node.name, residents=residents)
-    line = f"{node.name}: {len(residents)} 人 people：下次 publish 后生效 takes effect with the next publish"
-    return Result(members={"node": node.name, "people": len(residents)}, lines=[line])
+    line = f"{node.name}: {len(residents)} 人 people"
+    return Result(members={"node": node.name, "people": len(residents)}, lines=[line, *_NOT_YET])
 
 
 def publish_all(args: argparse.Namespace) -> Result:
@@ -192,7 +212,11 @@ def publish_all(args: argparse.Namespace) -> Result:
     if args.to is not None:
         copy_for_node(home, args.to, node=args.node)
         members["copied_to"] = str(args.to)
-        lines.append(f"copied to {args.to}")
+        lines.append(
+            f"已复制 copied to {args.to}: 请将其内容拷入节点的名单文件夹 carry its files into the node's trust folder"
+        )
+    else:
+        lines += _CARRY
     return Result(members=members, lines=lines)
 
 
@@ -208,31 +232,50 @@ def _host_and_port(text: str) -> tuple[str, int]:
     return match["host"].strip("[]"), int(match["port"])
 
 
+def _validity(args: argparse.Namespace) -> tuple[int, int]:
+    """First and last day of a card, since E."""
+    issued = day_of(now_ms()) if args.issued is None else _day(args.issued, option="--issued")
+    if not 0 <= issued <= _DAY_LAST:
+        raise AuthorityError(f"--issued: {_date(0)} to {_date(_DAY_LAST)}")
+    if not 0 <= args.days <= _DAY_LAST - issued:
+        raise AuthorityError(f"--days: 0 to {_DAY_LAST - issued}, for a card ends on {_date(_DAY_LAST)} at the latest")
+    return issued, issued + args.days
+
+
 def _day(text: str, *, option: str) -> int:
     """Days since E of a date as a person in China means it."""
     try:
-        moment = datetime.combine(date.fromisoformat(text), datetime.min.time(), tzinfo=_CHINA)
+        moment = datetime.combine(date.fromisoformat(text), datetime.min.time(), tzinfo=CHINA)
     except ValueError:
         raise AuthorityError(f"{option}: a day that exists, as YYYY-MM-DD") from None
     return day_of(int(moment.timestamp() * 1000))
 
 
 def _date(day: int) -> str:
-    return (datetime.fromtimestamp(EPOCH_S, UTC).astimezone(_CHINA) + day * _DAY).date().isoformat()
+    return (datetime.fromtimestamp(EPOCH_S, UTC).astimezone(CHINA) + day * _DAY).date().isoformat()
 
 
 def _holder(args: argparse.Namespace, *, id_no: str | None) -> Holder | None:
     """What is printed into the card; sex and birth may come from the identity number."""
-    if args.name is None:
-        return None
     sex = args.sex if args.sex is not None else id_no and sex_of(id_no)
     try:
         birth = date.fromisoformat(args.birth) if args.birth is not None else id_no and birth_of(id_no)
     except ValueError:
         raise AuthorityError("--birth: a day that exists, as YYYY-MM-DD") from None
+    if birth and not 0 <= (birth - _BIRTH_FIRST).days <= _DAY_LAST:
+        option = "--id-no: a birth" if args.birth is None else "--birth:"
+        raise AuthorityError(f"{option} from {_BIRTH_FIRST} to {_BIRTH_FIRST + _DAY_LAST * _DAY}")
+    if args.name is None:
+        return None
     if sex is None or not birth:
         raise AuthorityError("--name needs --sex and --birth, or --id-no")
     return Holder(name=args.name, sex=int(sex), birth=birth)
+
+
+def _check_picture(path: Path) -> None:
+    from city.authority.qr import check_picture  # the only part that needs the extra
+
+    check_picture(path)
 
 
 def _picture(path: Path, *, text: str) -> None:

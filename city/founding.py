@@ -1,10 +1,13 @@
 """Making a city and its nodes: keys, certificates, the first root, the broker's configuration.
 
-Nothing here overwrites a file. ``city.json`` is written last: a folder that has it is a whole city.
+Nothing here overwrites a file, and a city is made only where nothing is: keys never land among somebody's files.
+``city.json`` is written last: a folder that has it is a whole city.
 """
 
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -33,8 +36,56 @@ ISSUER_AHEAD_DAYS = 5 * 365
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
+@contextmanager
+def new_folder(home: Home) -> Iterator[None]:
+    """Make the folder for a new city; if the block fails, all that was made is taken away again.
+
+    Raises:
+        AuthorityError: The folder is not empty, or cannot be made.
+    """
+    made: Sequence[Path] = ()
+    try:
+        if home.path.is_dir() and any(home.path.iterdir()):
+            is_city = (home.path / "city.json").exists()
+            what = (
+                "已有城市节点 a city is here already"
+                if is_city
+                else "文件夹非空，请用 --home 另选 the folder is not empty"
+            )
+            raise AuthorityError(f"{home.path}: {what}, nothing was overwritten")
+        made = [path for path in (home.path, *home.path.parents) if not path.exists()]
+        home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (home.path / "keys").mkdir(mode=0o700)  # of two inits at once, one gets it
+    except OSError as exc:
+        _remove_empty(made)
+        raise AuthorityError(f"{home.path}: cannot be made") from exc
+    try:
+        yield
+    except BaseException:
+        for entry in home.path.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+        _remove_empty(made)
+        raise
+
+
+def check_node_names(names: Sequence[str]) -> None:
+    """Whether nodes may be called so.
+
+    Raises:
+        AuthorityError: A name is none, or comes twice.
+    """
+    for name in names:
+        if not topics.is_node_name(name):
+            raise AuthorityError("a node's name is 1 to 32 letters, digits or hyphens, and not all")
+        if names.count(name) > 1:
+            raise AuthorityError(f"{name}: 重复 named twice")
+
+
 def found_city(home: Home, *, settings: CitySettings, now_ms: int, listen: str | None = None) -> None:
-    """Make a city in a folder.
+    """Make a city in a folder that `new_folder` made.
 
     Args:
         home: Where.
@@ -43,15 +94,13 @@ def found_city(home: Home, *, settings: CitySettings, now_ms: int, listen: str |
         listen: Address for the broker; by default loopback stays loopback and all else listens everywhere.
 
     Raises:
-        AuthorityError: A city is here already, or the folder cannot be written.
+        AuthorityError: The folder cannot be written.
         ConfigError: A setting is wrong.
     """
     settings = checked_settings(asdict(settings))
-    if (home.path / "city.json").exists() or (home.path / "keys").exists():
-        raise AuthorityError(f"{home.path}: a city is here already, nothing was overwritten")
     try:
-        for folder in (home.path, home.path / "keys", home.tls, home.broker, home.published, home.nodes_folder):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (home.tls, home.broker, home.published, home.nodes_folder):
+            folder.mkdir(mode=0o700)
     except OSError as exc:
         raise AuthorityError(f"{home.path}: cannot be made") from exc
     home.keys.create()
@@ -68,8 +117,7 @@ def add_node(home: Home, name: str) -> Path:
     Raises:
         AuthorityError: The name is none, or taken.
     """
-    if not topics.is_node_name(name):
-        raise AuthorityError("a node's name is 1 to 32 letters, digits or hyphens, and not all")
+    check_node_names([name])
     settings = home.settings()
     folder = home.nodes_folder / name
     public_file = home.nodes_folder / f"{name}.json"
@@ -90,6 +138,13 @@ def add_node(home: Home, name: str) -> Path:
     public = {"sign": signing.public.compressed.hex(), "encrypt": encryption.public.compressed.hex()}
     write_new(public_file, json.dumps({"name": name} | public, indent=2).encode() + b"\n")
     return folder
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Take folders away, deepest first, as far as nobody put anything into them."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def _first_root(keys: CityKeys, *, city: str, now_ms: int) -> bytes:

@@ -25,7 +25,6 @@ RETRIES_PER_PAGE: Final = 500
 BOOTS_HEARD_AGAIN_MAX: Final = 1
 """Once may be a hello that came late; twice is two living boxes (contracts 5.4)."""
 
-_SEQ_MAX: Final = 2**63 - 1  # what a database's integer holds; no honest ledger comes near it
 _ITEMS_MAX: Final = 500  # contracts 5.3
 _TYPE_OF_LEAF: Final = {"hello": wire.FrameType.HELLO, "batch": wire.FrameType.BATCH}
 
@@ -95,7 +94,7 @@ class Ingest:
             match frame.type:
                 case wire.FrameType.HELLO:
                     hello = wire.Hello.from_payload(frame.payload)
-                    _check_hello(hello, node=node)
+                    _check_node(hello.node, node=node)
                     receipt, alarms = self._take_hello(hello, now_ms=now_ms)
                 case _:
                     batch = wire.Batch.from_payload(frame.payload)
@@ -142,7 +141,6 @@ class Ingest:
                 )
             transaction.set_hello(hello.store, at_ms=now_ms)
             mark = _mark(transaction, node=hello.node, epoch=hello.epoch)
-            transaction.set_mark(hello.epoch, mark=mark)
             seen = min(hello.rejected_seen or 0, mark.acked)
             receipt = Receipt(
                 node=hello.node,
@@ -153,7 +151,8 @@ class Ingest:
                 inc=self._store.inc,
                 time_ms=now_ms,
                 rejected=_rejected(transaction, epoch=hello.epoch, first=seen + 1, last=mark.acked),
-                top=transaction.top_epoch(),
+                # Only epochs with a record are remembered: a clone's hello alone drives nobody up.
+                top=max(transaction.top_epoch(), hello.epoch),
             )
         is_new_clone = after is not None and after.cloned_at_ms is not None and boots.cloned_at_ms is None
         return receipt, ("clone",) if is_new_clone else ()
@@ -239,7 +238,7 @@ def batch_error(batch: wire.Batch, *, digests: Sequence[bytes]) -> str | None:
         digests: SM3 of each body.
     """
     fits = 1 <= len(batch.items) <= _ITEMS_MAX and batch.last - batch.first + 1 == len(batch.items)
-    if not fits or batch.first < 1 or batch.last > _SEQ_MAX:
+    if not fits or batch.first < 1:
         return "count"
     head = batch.prev
     for seq, ((message_id, _), digest) in enumerate(zip(batch.items, digests, strict=True), start=batch.first):
@@ -304,12 +303,6 @@ def _check_node(claimed: str, *, node: str) -> None:
     """Every payload carries the node; a mismatch with the topic is dropped (contracts 5.3)."""
     if claimed != node:
         raise _DroppedError("node")
-
-
-def _check_hello(hello: wire.Hello, *, node: str) -> None:
-    _check_node(hello.node, node=node)
-    if hello.boottime_ms > _SEQ_MAX:
-        raise _DroppedError("form")
 
 
 def _mark(transaction: Transaction, *, node: str, epoch: int) -> Mark:

@@ -25,10 +25,10 @@ from city.errors import AuthorityError
 from city.home import Home, NodeKeys
 from city.store import Database
 from edge import dsse
+from edge.durable_file import replace_file
 from edge.gm import random_bytes, sm3
 from edge.roster import KEY_BYTES, build_roster
 from edge.status_list import PREFIX_BYTES, CardState, pack_hashed, pack_list, pack_snapshot
-from edge.trust_store import replace_file
 
 HASHED_LIST = "national"
 LIST_STEP_CARDS = 1024

@@ -10,7 +10,9 @@ import asyncio
 import random
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -27,13 +29,26 @@ from edge.gm import PublicKey
 from sync import mqtt, topics
 from sync.backoff import Backoff
 from sync.errors import LinkLostError, MessageRefusedError
-from sync.link import Link
+from sync.link import Link, in_time
 
 POLL_S = 2.0
 """How often the published folder and the list of nodes are looked at: an operator waits no longer for `publish`."""
 RECONNECT_FIRST_S = 0.5
 RECONNECT_LAST_S = 10.0
 """There is one city to 6,000 nodes: it comes back soon, they spread themselves."""
+DROPPED_SAID_EVERY_S = 60.0
+"""A box with a foreign key tries for ever; an operator needs to read of it, not to read of nothing else."""
+DROPPED_NODES_MAX = 10_000
+"""Names for which drops are counted apart, a kilobyte each at most; a city has 6,000 nodes."""
+
+_DROPPED_WHY = {
+    "topic": "主题有误 no topic of ours",
+    "type": "类型与主题不符 another type of frame than its topic's",
+    "form": "格式有误 malformed",
+    "signer": "签名密钥未登记 signed with a key that this city does not know",
+    "signature": "签名无效 signature does not verify",
+    "node": "报文中的节点与主题不符 made for another node than its topic's",
+}
 
 Say = Callable[[str], None]
 Sleep = Callable[[float], Awaitable[None]]
@@ -50,6 +65,7 @@ class Server:
         say: Takes lines for the operator, none of them with personal data.
         backoff: How long to wait for the next link.
         sleep: Waits.
+        monotonic_s: A clock for how often a thing is said.
     """
 
     def __init__(
@@ -61,6 +77,7 @@ class Server:
         say: Say,
         backoff: Backoff,
         sleep: Sleep = asyncio.sleep,
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._home = home
         self._store = store
@@ -71,7 +88,8 @@ class Server:
         self._store_lock = asyncio.Lock()  # one connection, one task at a time
         self._keys: dict[str, Sequence[PublicKey]] = {}
         self._board = Noticeboard(home.published)
-        self._dropped = 0
+        self._monotonic_s = monotonic_s
+        self._dropped = DropReport()
         self._ingest = Ingest(
             store=store,
             node_keys=lambda node: self._keys.get(node, ()),
@@ -100,7 +118,7 @@ class Server:
     async def _serve(self, link: Link) -> None:
         self._board.forget()
         self._look_for_nodes()
-        await link.subscribe(topics.ingest("ingest"))
+        await in_time(link.subscribe(topics.ingest("ingest")))
         await self._publish(link)
         self._say(f"就绪 ready: {len(self._keys)} nodes, ingest store {self._home.ingest_db}")
         async with asyncio.TaskGroup() as group:
@@ -115,8 +133,11 @@ class Server:
     async def _take(self, link: Link, *, topic: str, data: bytes) -> None:
         """One frame: judged and committed in a thread, for the disk must not hold up the link."""
         async with self._store_lock:
+            before = self._ingest.dropped
             answer = await asyncio.to_thread(self._ingest.handle, data, topic=topic, now_ms=now_ms())
+            dropped = Counter(self._ingest.dropped) - Counter(before)
         if answer is None:
+            self._dropped.add(topic, rules=dropped)
             return
         self._backoff.reset()
         for alarm in answer.alarms:
@@ -133,11 +154,8 @@ class Server:
             await self._sleep(POLL_S)
             self._look_for_nodes()
             await self._publish(link)
-            dropped = sum(self._ingest.dropped.values())
-            if dropped != self._dropped:
-                self._dropped = dropped
-                rules = ", ".join(f"{rule} {count}" for rule, count in sorted(self._ingest.dropped.items()))
-                self._say(f"已丢弃的报文 dropped so far: {rules}")
+            for line in self._dropped.lines(self._monotonic_s()):
+                self._say(line)
 
     async def _publish(self, link: Link) -> None:
         for notice in self._board.changes(withheld=await self._heard()):
@@ -150,7 +168,7 @@ class Server:
 
     async def _send(self, link: Link, notice: Notice) -> None:
         try:
-            await link.publish(notice.topic, notice.document, retain=notice.retain)
+            await in_time(link.publish(notice.topic, notice.document, retain=notice.retain))
         except MessageRefusedError as refusal:
             self._say(f"代理拒绝发布 the broker refused a publish (0x{refusal.reason_code:02x}): check its access list")
 
@@ -159,6 +177,39 @@ class Server:
             self._keys = {node.name: (node.signing,) for node in self._home.nodes()}
         except ConfigError as exc:
             self._say(f"配置错误，沿用原有节点 configuration, the former nodes stay: {exc}")
+
+
+class DropReport:
+    """Which frames were dropped, by the node of their topic; a node is spoken of once a minute at most."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Counter[str]] = {}
+        self._unsaid: set[str] = set()
+        self._said_s: dict[str, float] = {}
+
+    def add(self, topic: str, *, rules: Mapping[str, int]) -> None:
+        """Count frames that came on `topic`, by the rule they broke."""
+        place = topics.parse_up(topic)
+        node = "?" if place is None else place[0]  # no node's name: nobody's words get into our lines
+        if node not in self._counts and len(self._counts) >= DROPPED_NODES_MAX:
+            node = "?"
+        self._counts.setdefault(node, Counter()).update(rules)
+        self._unsaid.add(node)
+
+    def lines(self, now_s: float) -> Iterator[str]:
+        """What is to be said now.
+
+        Args:
+            now_s: Monotonic seconds.
+        """
+        for node in sorted(self._unsaid):
+            if now_s - self._said_s.get(node, float("-inf")) < DROPPED_SAID_EVERY_S:
+                continue
+            self._unsaid.remove(node)
+            self._said_s[node] = now_s
+            counts = sorted(self._counts[node].items())
+            rules = "; ".join(f"{rule} {count} ({_DROPPED_WHY.get(rule, rule)})" for rule, count in counts)
+            yield f"已丢弃的报文 dropped so far from {node}: {rules}"
 
 
 def serve(args: argparse.Namespace) -> Result:

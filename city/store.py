@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -63,11 +64,17 @@ class Database:
                         path, isolation_level=None, timeout=BUSY_S, check_same_thread=False
                     )
                 opened.callback(self._connection.close)
+                self._refuse_newer(path, schema=schema)
                 if not readonly:
                     self._prepare(schema)
             except (sqlite3.Error, OSError) as exc:
                 raise CityStoreError(f"{path.name}: cannot be opened") from exc
             self._opened = opened.pop_all()
+
+    def _refuse_newer(self, path: Path, *, schema: str) -> None:
+        """Before anything is read or changed: what a newer version wrote may mean something else."""
+        if self._version() > max((number for number, _ in _scripts(schema)), default=0):
+            raise CityStoreError(f"{path.name}: 由更新的版本写成 a newer version of this program made it")
 
     def _prepare(self, schema: str) -> None:
         self._connection.execute("PRAGMA journal_mode = WAL")
@@ -76,13 +83,15 @@ class Database:
         self._migrate(schema)
 
     def _migrate(self, schema: str) -> None:
-        [(have,)] = self._connection.execute("PRAGMA user_version").fetchall()
-        folder = resources.files("city") / "schema" / schema
-        for file in sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda e: e.name):
-            number = int(file.name.removesuffix(".sql"))
+        have = self._version()
+        for number, file in _scripts(schema):
             if number > have:
                 script = file.read_text(encoding="utf-8")
                 self._connection.executescript(f"BEGIN IMMEDIATE;{script};PRAGMA user_version = {number};COMMIT")
+
+    def _version(self) -> int:
+        [(version,)] = self._connection.execute("PRAGMA user_version").fetchall()
+        return int(version)
 
     def __enter__(self) -> Self:
         return self
@@ -131,6 +140,13 @@ class Database:
         finally:
             if self._connection.in_transaction:
                 self.query("ROLLBACK")
+
+
+def _scripts(schema: str) -> list[tuple[int, Traversable]]:
+    """The numbered files of a schema, in order."""
+    folder = resources.files("city") / "schema" / schema
+    files = (entry for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return sorted(((int(file.name.removesuffix(".sql")), file) for file in files), key=lambda numbered: numbered[0])
 
 
 def _lock(path: Path, *, wait_s: float) -> int:

@@ -98,7 +98,7 @@ def _parser(messages: Messages) -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace, messages: Messages) -> int:
     from edge import app, settings
 
-    return app.main(settings.load(options.config), messages=messages, say=_say)
+    return app.main(settings.load(options.config), messages=messages, say=_teller(messages, as_json=options.json))
 
 
 def _check_config(options: argparse.Namespace, messages: Messages) -> int:
@@ -127,14 +127,18 @@ def _status(options: argparse.Namespace, messages: Messages) -> int:
     from edge import control, settings
     from edge.status_text import status_lines
 
-    if options.config == DEFAULT_CONFIG and not DEFAULT_CONFIG.exists():
+    if _has_no_config(options):
         socket_path = settings.ControlSettings().socket
     else:
         socket_path = settings.load(options.config).control.socket
-    if options.link:
-        answer = control.post("/api/v1/link", socket_path=socket_path)
-    else:
-        answer = control.get("/api/v1/status", socket_path=socket_path)
+    try:
+        if options.link:
+            answer = control.post("/api/v1/link", socket_path=socket_path)
+        else:
+            answer = control.get("/api/v1/status", socket_path=socket_path)
+    except control.NoPageError:
+        _complain(messages.text("status.port_taken"), as_json=options.json, error="port_taken")
+        return EXIT_CHECK_FAILED
     if options.json:
         _print_json(answer)
     else:
@@ -145,6 +149,10 @@ def _status(options: argparse.Namespace, messages: Messages) -> int:
 def _verify(options: argparse.Namespace, messages: Messages) -> int:
     from edge import verify_command
 
+    if options.trust is None and _has_no_config(options):
+        text = messages.text("error.no_config", where=str(DEFAULT_CONFIG))
+        _complain(text, as_json=options.json, error="config", where=str(DEFAULT_CONFIG))
+        return EXIT_CONFIG
     try:
         judge = verify_command.judge_for(
             trust=options.trust, interval=options.interval, config=options.config, warn=_warner(messages)
@@ -162,8 +170,19 @@ def _verify(options: argparse.Namespace, messages: Messages) -> int:
     return EXIT_OK
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)
+def _has_no_config(options: argparse.Namespace) -> bool:
+    """Say whether no configuration was named and none lies where it would."""
+    return bool(options.config == DEFAULT_CONFIG and not DEFAULT_CONFIG.exists())
+
+
+def _teller(messages: Messages, *, as_json: bool) -> Any:
+    def tell(event: str, /, **members: str) -> None:
+        if as_json:
+            _print_json({"event": event, **members})
+        else:
+            print(messages.text(f"event.{event}", **members), flush=True)
+
+    return tell
 
 
 def _warner(messages: Messages) -> Any:
@@ -174,7 +193,7 @@ def _warner(messages: Messages) -> Any:
 
 
 def _config_error(error: ConfigError, *, messages: Messages, as_json: bool) -> int:
-    text = messages.text("error.config", where=error.where, expected=error.expected)
+    text = messages.text("error.config", where=error.where, expected=messages.expected(error.expected))
     _complain(text, as_json=as_json, error="config", where=error.where, expected=error.expected)
     return EXIT_CONFIG
 

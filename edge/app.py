@@ -10,18 +10,17 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from drivers import registry
 from drivers.keep_open import KeptOpenReader
 from edge import clock, log, machine_key, node_keys, notify, settings
 from edge.api import server
 from edge.api.access import Access
-from edge.api.token_file import read_or_make_token
 from edge.audit import epoch_audit
 from edge.boot import Boot
 from edge.day_view import DayView
@@ -35,6 +34,7 @@ from edge.messages import Messages
 from edge.node_keys import NodeKeys
 from edge.replay import ReplayCache
 from edge.seal import Sealer
+from edge.secret_file import read_or_make_secret
 from edge.settings import Settings
 from edge.timekeeper import Timekeeper
 from edge.transaction import UUID7_RANDOM_BYTES, Transaction, uuid7
@@ -64,18 +64,27 @@ _MIB = 1_048_576
 _log = logging.getLogger(__name__)
 
 
-def main(configured: Settings, *, messages: Messages, say: Callable[[str], None]) -> int:
+class Say(Protocol):
+    """Tells whoever started the daemon what happened, by the key of its text."""
+
+    def __call__(self, event: str, /, **members: str) -> None:
+        """Say it: ``started`` {node}, ``page`` {url, link}, ``port_taken`` {url}."""
+        ...
+
+
+def main(configured: Settings, *, messages: Messages, say: Say) -> int:
     """Run the daemon until it is told to stop; return its exit code.
 
     Args:
         configured: The configuration.
-        messages: Texts for `say`.
+        messages: Texts for the log.
         say: Tells whoever started it, on stdout.
 
     Raises:
         ConfigError: The configuration cannot be used on this machine; exit with 78.
     """
     log.configure(configured.log.level, environment=os.environ)
+    os.umask(0o077)  # what is kept here is nobody else's; the socket gets its group's permission by itself
     try:
         return asyncio.run(run(configured, messages=messages, say=say, environment=os.environ))
     except ConfigError:
@@ -91,9 +100,7 @@ def main(configured: Settings, *, messages: Messages, say: Callable[[str], None]
         return EXIT_CRASH
 
 
-async def run(
-    configured: Settings, *, messages: Messages, say: Callable[[str], None], environment: Mapping[str, str]
-) -> int:
+async def run(configured: Settings, *, messages: Messages, say: Say, environment: Mapping[str, str]) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     loop.set_exception_handler(log.on_loop_fault)
@@ -118,14 +125,12 @@ async def run(
     return EXIT_OK
 
 
-async def _serve(
-    configured: Settings, *, messages: Messages, say: Callable[[str], None], notifier: notify.Notifier
-) -> None:
+async def _serve(configured: Settings, *, messages: Messages, say: Say, notifier: notify.Notifier) -> None:
     if configured.node.allow_test_keys:
         _log.warning("%s", messages.text("log.test_keys"))
     _make_folders(configured)
     access = Access(
-        token=_secret(configured.api.token_file),
+        token=_secret(configured.api.token_file, key="api.token_file"),
         monotonic_s=time.monotonic,
         random_bytes=random_bytes,
     )
@@ -134,8 +139,10 @@ async def _serve(
         outbox = await stack.enter_async_context(
             Outbox.open(configured.node.data_dir / OUTBOX_FILE, node=configured.node.name, hash=sm3)
         )
+        if outbox.set_aside is not None:
+            _log.error("%s", messages.text("log.set_aside", file=outbox.set_aside, lost=outbox.counts().lost))
         node = await _assemble(configured, outbox=outbox, keys=keys)
-        addresses = await stack.enter_async_context(
+        doors = await stack.enter_async_context(
             server.start(
                 settings=server.ApiSettings(
                     host=configured.api.host, port=configured.api.port, hosts_allowed=configured.api.hosts
@@ -146,6 +153,7 @@ async def _serve(
             )
         )
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(outbox.ended(), name="outbox")
             tasks.create_task(node.trust.run(), name="trust folder")
             for reader in node.readers:
                 tasks.create_task(_read(reader, intake=node.intake), name=f"reader {reader.name}")
@@ -153,9 +161,19 @@ async def _serve(
                 tasks.create_task(node.link.run(), name="uplink")
             tasks.create_task(_prune(configured, outbox=outbox, timekeeper=node.timekeeper), name="prune")
             tasks.create_task(_notify(notifier, outbox=outbox, health=node.health), name="systemd")
+            tasks.create_task(_show_page(doors, messages=messages, say=say), name="page")
             notifier.ready(node.health.line())
-            say(messages.text("cli.started", node=configured.node.name, address=addresses.url))
-            say(addresses.one_time_link)
+            say("started", node=configured.node.name)
+
+
+async def _show_page(doors: server.Doors, *, messages: Messages, say: Say) -> None:
+    """Say where the page is; while another program has its port, say that, and wait: scanning goes on without it."""
+    if not doors.is_open:
+        _log.warning("%s", messages.text("event.port_taken", url=doors.url))
+        say("port_taken", url=doors.url)
+        await doors.open_page_when_free()
+        _log.info("the page is open")
+    say("page", url=doors.url, link=doors.new_link() or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,13 +197,16 @@ async def _assemble(configured: Settings, *, outbox: Outbox, keys: NodeKeys) -> 
         store=outbox,
         sealer=Sealer(node.name, random_bytes=random_bytes),
         machine_key=machine_key.derive(
-            _secret(configured.storage.machine_key_file).encode(), random_bytes=random_bytes
+            _secret(configured.storage.machine_key_file, key="storage.machine_key_file").encode(),
+            random_bytes=random_bytes,
         ),
         recipient=lambda: _city_key(trust.trust),
         now_b_ns=boot.now_b_ns,
         day_view_days=configured.storage.day_view_days,
         first=None if started_anew is None else _audit(started_anew, timekeeper=timekeeper, node=node.name),
     )
+    with suppress(StoreError):  # a full disk: the first scan says so, and tries again
+        await ledger.begin()
     day_view, replay = DayView(), ReplayCache()
     for entry in await ledger.day_entries():
         day_view.add(entry)
@@ -216,6 +237,8 @@ async def _assemble(configured: Settings, *, outbox: Outbox, keys: NodeKeys) -> 
         allow_test_keys=node.allow_test_keys,
         readers=readers,
         counts=outbox.counts,
+        is_returned=outbox.is_quarantined,
+        is_damaged=outbox.set_aside is not None,
         uplink=(lambda: {"state": "off"}) if link is None else link.status,
         trust=trust,
         timekeeper=timekeeper,
@@ -277,8 +300,10 @@ async def _prune(configured: Settings, *, outbox: Outbox, timekeeper: Timekeeper
     """Drop what may go, now and every hour."""
     storage = configured.storage
     while True:
+        now = timekeeper.now()
         keep = Keep(
-            lo_ms=timekeeper.now().lo_ms,
+            lo_ms=now.lo_ms,
+            hi_ms=now.hi_ms,
             keep_ms=storage.keep_days * _DAY_MS,
             bytes_max=storage.size_mib_max * _MIB,
         )
@@ -312,13 +337,13 @@ async def _is_writer_alive(outbox: Outbox) -> bool:
         _log.error("the outbox does not answer")
         return False
     except StoreError:
-        return True
+        return outbox.is_alive
     return True
 
 
-def _secret(path: Path) -> str:
-    """Return the secret in a file, which is made at first start, 0600."""
-    return read_or_make_token(path, random_bytes=random_bytes)
+def _secret(path: Path, *, key: str) -> str:
+    """Return the secret in the file that a key of the configuration names; made at first start, 0600."""
+    return read_or_make_secret(path, key=key, random_bytes=random_bytes)
 
 
 def _make_folders(configured: Settings) -> None:

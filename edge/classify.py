@@ -91,7 +91,7 @@ def carrier_table(
         ConfigError: A name that is no row, or a pattern that is none or might take for ever.
     """
     if not set(off) <= set(Carrier) - {Carrier.UNKNOWN}:
-        raise ConfigError(f"{where}.off", expected="names of carriers: " + ", ".join(row.carrier for row in _ROWS))
+        raise ConfigError(f"{where}.off", expected="a list of " + ", ".join(row.carrier for row in _ROWS))
     return CarrierTable(
         off=frozenset(map(Carrier, off)),
         legacy_card=_compiled(legacy_card, where=f"{where}.legacy_card"),
@@ -179,7 +179,7 @@ _ROWS = (
 
 def _compiled(patterns: Sequence[str], *, where: str) -> tuple[re.Pattern[str], ...]:
     if len(patterns) > PATTERN_COUNT_MAX:
-        raise ConfigError(where, expected=f"at most {PATTERN_COUNT_MAX} patterns")
+        raise ConfigError(where, expected=f"a list of at most {PATTERN_COUNT_MAX} patterns")
     return tuple(_compiled_one(pattern, where=f"{where}[{at}]") for at, pattern in enumerate(patterns))
 
 

@@ -12,16 +12,8 @@ TIMEOUT_S = 5.0  # the daemon answers from memory; one that does not within seco
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
 
 
-class TooOftenError(EdgeError):
-    """The daemon wants to be asked later.
-
-    Args:
-        retry_after_s: After so many seconds.
-    """
-
-    def __init__(self, retry_after_s: int) -> None:
-        super().__init__("asked too often")
-        self.retry_after_s = retry_after_s
+class NoPageError(EdgeError):
+    """The daemon runs without its page: another program has the port."""
 
 
 def get(path: str, *, socket_path: Path) -> Any:
@@ -38,7 +30,7 @@ def post(path: str, *, socket_path: Path, value: Any = None) -> Any:
 
     Raises:
         UnreachableError: Nobody answers there, or not as the daemon does.
-        TooOftenError: Ask again later.
+        NoPageError: There is no page that a link could open.
     """
     return _ask("POST", path, socket_path=socket_path, body=json.dumps(value).encode())
 
@@ -69,9 +61,8 @@ def _ask(method: str, path: str, *, socket_path: Path, body: bytes | None) -> An
         raise UnreachableError(str(socket_path)) from error
     finally:
         connection.close()
-    if answer.status == http.client.TOO_MANY_REQUESTS:
-        after_s = answer.headers.get("Retry-After", "1")
-        raise TooOftenError(int(after_s) if after_s.isdigit() else 1)
+    if answer.status == http.client.SERVICE_UNAVAILABLE:
+        raise NoPageError("port taken")
     if answer.status != http.client.OK:
         raise UnreachableError(str(socket_path))
     try:

@@ -30,10 +30,10 @@ class DayEntry:
         carrier: What was shown.
         reason: The verdict's reason.
         name: The person's name, masked; None: unknown.
-        seq: Where the record stands in the ledger; None: not saved, or delivered before a restart.
+        seq: Where the record stands in the ledger; None: not saved, or settled in a former epoch.
         epoch: Of which epoch that is.
         is_saved: Whether the record is committed; False: it must be scanned again.
-        was_delivered: Whether the city had it when the daemon started.
+        is_of_former_epoch: Whether the city had it in an epoch before this one.
     """
 
     id: bytes
@@ -45,7 +45,7 @@ class DayEntry:
     seq: int | None = None
     epoch: int | None = None
     is_saved: bool = True
-    was_delivered: bool = False
+    is_of_former_epoch: bool = False
 
 
 def entry_of(transaction: Transaction, *, verdict: Verdict) -> DayEntry:
@@ -109,19 +109,20 @@ def saved(entry: DayEntry, *, seq: int, epoch: int) -> DayEntry:
     return replace(entry, seq=seq, epoch=epoch)
 
 
-def placed(entry: DayEntry, *, waiting: Mapping[bytes, int], is_all: bool, epoch: int) -> DayEntry:
-    """Return the line of a record from before a restart with what is known of its delivery.
+def placed(entry: DayEntry, *, seqs: Mapping[bytes, int], is_all: bool, epoch: int) -> DayEntry:
+    """Return the line of a record from before a restart with its place.
 
     Args:
         entry: The line, as its note says.
-        waiting: Seq of records the city has not confirmed, by id.
-        is_all: Whether those are all there are; else nothing is claimed of the others.
+        seqs: Of the newest records of this epoch, by id, more of them than there are lines.
+        is_all: Whether none of them is missing; else nothing is claimed of the others.
         epoch: Of those seqs.
     """
-    seq = waiting.get(entry.id)
+    seq = seqs.get(entry.id)
     if seq is not None:
         return replace(entry, seq=seq, epoch=epoch)
-    return replace(entry, was_delivered=is_all)
+    # A record that stands in no seq of this epoch was settled in a former one: what was not, moved along.
+    return replace(entry, is_of_former_epoch=is_all)
 
 
 def not_saved(entry: DayEntry) -> DayEntry:

@@ -3,6 +3,7 @@
 Implements `edge.api.view.NodeView`. Every call answers at once from memory.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, assert_never
@@ -28,6 +29,8 @@ class Health:
         allow_test_keys: Whether the configuration accepts public test keys.
         readers: All of them.
         counts: Where the ledger stands.
+        is_returned: Whether the city did not take a record, by its id, or it is damaged.
+        is_damaged: Whether the outbox was found damaged at this start.
         uplink: State of the link, in the words of `NodeView.status`.
         trust: What is relied on.
         timekeeper: The time.
@@ -44,6 +47,8 @@ class Health:
         allow_test_keys: bool,
         readers: Sequence[KeptOpenReader],
         counts: Callable[[], OutboxCounts],
+        is_returned: Callable[[bytes], bool],
+        is_damaged: bool,
         uplink: Callable[[], dict[str, Any]],
         trust: TrustWatch,
         timekeeper: Timekeeper,
@@ -56,6 +61,8 @@ class Health:
         self._allow_test_keys = allow_test_keys
         self._readers = readers
         self._counts = counts
+        self._is_returned = is_returned
+        self._is_damaged = is_damaged
         self._uplink = uplink
         self._trust = trust
         self._timekeeper = timekeeper
@@ -77,14 +84,17 @@ class Health:
             "queue": self._queue(),
             "trust": self._trust_members(),
             "clock": self._clock(),
-            "store": _known(writable=self._intake.not_saved_cause is None, cause=self._intake.not_saved_cause),
+            "store": self._store(),
             "crypto": {"backend": self._backend},
         }
 
     def recent(self, limit: int) -> list[dict[str, Any]]:
         """Return the last verdicts, newest first, at most `limit`."""
         counts = self._counts()
-        return [_shown(entry, counts=counts) for entry, _ in zip(self._day_view, range(limit), strict=False)]
+        return [
+            _shown(entry, counts=counts, is_returned=self._is_returned(entry.id))
+            for entry in itertools.islice(self._day_view, limit)
+        ]
 
     def examine(self, text: str) -> Examination:
         """Judge a text; nothing is recorded and no replay key inserted."""
@@ -100,11 +110,22 @@ class Health:
             f"trust {status['trust'].get('rung', 'empty')}",
             "readers ready" if not lost else f"waiting for {', '.join(lost)}",
         ]
+        if "damaged" in status["store"]:
+            parts.insert(0, "OUTBOX WAS DAMAGED")
         if not status["store"]["writable"]:
             parts.insert(0, "NOT SAVING")
         if self._allow_test_keys:
             parts.insert(0, "TEST KEYS ALLOWED")
         return "; ".join(parts)
+
+    def _store(self) -> dict[str, Any]:
+        lost = self._counts().lost
+        return _known(
+            writable=self._intake.not_saved_cause is None,
+            cause=self._intake.not_saved_cause,
+            damaged=True if self._is_damaged or lost else None,
+            set_aside=lost or None,
+        )
 
     def _queue(self) -> dict[str, Any]:
         counts = self._counts()
@@ -151,7 +172,7 @@ def _state(reader: KeptOpenReader) -> str:
             assert_never(reader.status.state)
 
 
-def _shown(entry: DayEntry, *, counts: OutboxCounts) -> dict[str, Any]:
+def _shown(entry: DayEntry, *, counts: OutboxCounts, is_returned: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "id": entry.id.hex(),
         "at_ms": entry.at_ms,
@@ -159,18 +180,20 @@ def _shown(entry: DayEntry, *, counts: OutboxCounts) -> dict[str, Any]:
         "carrier": entry.carrier.value,
         "outcome": OUTCOME_OF[entry.reason].value,
         "reason": entry.reason.value,
-        "delivery": _delivery(entry, counts=counts),
+        "delivery": _delivery(entry, counts=counts, is_returned=is_returned),
         "seq": entry.seq,
     }
     return shown | _known(name=entry.name)
 
 
-def _delivery(entry: DayEntry, *, counts: OutboxCounts) -> str:
-    """Say where a record is; "sent" only where that is certain."""
+def _delivery(entry: DayEntry, *, counts: OutboxCounts, is_returned: bool) -> str:
+    """Say where a record is; "sent" only where a heard receipt covers it now."""
     if not entry.is_saved:
         return "unsaved"
+    if is_returned:
+        return "returned"
     is_settled = entry.seq is not None and entry.epoch == counts.epoch and entry.seq <= counts.acked
-    return "sent" if is_settled or entry.was_delivered or counts.waiting == 0 else "saved"
+    return "sent" if is_settled or entry.is_of_former_epoch else "saved"
 
 
 def _known(**members: Any) -> dict[str, Any]:

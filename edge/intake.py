@@ -207,14 +207,13 @@ class _Acts:
         self._by_reader: dict[str, dict[bytes, tuple[int, DayEntry]]] = {}
 
     def earlier(self, reading: Reading) -> DayEntry | None:
-        """Return the line of the act this reading repeats; a scanner that keeps seeing the code stretches it."""
-        acts = self._by_reader.get(reading.reader, {})
-        digest = sm3(reading.data)
-        seen = acts.get(digest)
-        if seen is None or reading.read_at_monotonic_ns - seen[0] > self._window_ns:
-            return None
-        acts[digest] = (reading.read_at_monotonic_ns, seen[1])
-        return seen[1]
+        """Return the line of the act this reading repeats.
+
+        The window counts from the act, whatever is read meanwhile: a code that stays before the scanner is judged anew,
+        or a revocation could be hidden by showing it without a pause.
+        """
+        seen = self._by_reader.get(reading.reader, {}).get(sm3(reading.data))
+        return None if seen is None or reading.read_at_monotonic_ns - seen[0] > self._window_ns else seen[1]
 
     def remember(self, reading: Reading, *, entry: DayEntry) -> None:
         """Keep an act; one that was not saved must be done again."""

@@ -26,6 +26,7 @@ REPLAY_PREFIX = b"replay/"
 
 _DAY_MS = 86_400_000
 _REPLAY_NOTE_BYTES_MAX = 256
+_PLACED_MAX = 2 * ENTRIES_MAX  # records without a line, such as audits, stand between
 
 
 class NotSavedError(EdgeError):
@@ -146,11 +147,11 @@ class Ledger:
         entries = (from_note(plain) for plain in await self._open_notes(DAY_PREFIX))
         newest = sorted((entry for entry in entries if entry is not None), key=lambda entry: entry.id)[-ENTRIES_MAX:]
         counts = self._store.counts()
-        after_seq = max(counts.acked, counts.next_seq - 1 - ENTRIES_MAX)
-        records = await self._store.records(after_seq, count_max=ENTRIES_MAX)
-        waiting = {record.message_id: record.seq for record in records}
-        is_all = len(waiting) == counts.waiting
-        return [placed(entry, waiting=waiting, is_all=is_all, epoch=counts.epoch) for entry in newest]
+        after_seq = max(counts.acked - counts.settled, counts.next_seq - 1 - _PLACED_MAX)
+        records = await self._store.records(after_seq, count_max=_PLACED_MAX)
+        seqs = {record.message_id: record.seq for record in records}
+        is_all = len(records) == counts.next_seq - 1 - after_seq
+        return [placed(entry, seqs=seqs, is_all=is_all, epoch=counts.epoch) for entry in newest]
 
     async def replay_entries(self) -> list[ReplayEntry]:
         """Return the replay keys kept from before.
@@ -160,6 +161,17 @@ class Ledger:
         """
         entries = (_from_replay_note(plain) for plain in await self._open_notes(REPLAY_PREFIX))
         return [entry for entry in entries if entry is not None]
+
+    async def begin(self) -> None:
+        """Store the first record of a new epoch, if one is owed and the city's key is known; else the next scan does.
+
+        What was saved out of a damaged file is delivered only behind it, so it does not wait for a scan.
+
+        Raises:
+            StoreError: The outbox cannot be written.
+        """
+        if self._recipient() is not None:
+            await self._store_first()
 
     async def _store_first(self) -> None:
         async with self._storing_first:

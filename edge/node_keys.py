@@ -1,11 +1,11 @@
 """The node's own keys as files in the key folder: hex, for their owner only, made by the city or at enrolment."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.errors import ConfigError, KeyFormatError
 from edge.gm import PrivateKey, private_key
+from edge.secret_file import read_secret
 from edge.test_keys import TEST_KEYIDS
 
 SIGNING_FILE = "node.key"
@@ -33,23 +33,25 @@ def load(folder: Path, *, allow_test_keys: bool) -> NodeKeys:
     Raises:
         ConfigError: A file holds no key, a key that everybody knows, or others can read it.
     """
-    signing, encryption = (
-        _read(folder / name, allow_test_keys=allow_test_keys) for name in (SIGNING_FILE, ENCRYPTION_FILE)
+    return NodeKeys(
+        signing=_read(folder / SIGNING_FILE, allow_test_keys=allow_test_keys),
+        encryption=load_encryption(folder, allow_test_keys=allow_test_keys),
     )
-    return NodeKeys(signing=signing, encryption=encryption)
+
+
+def load_encryption(folder: Path, *, allow_test_keys: bool) -> PrivateKey | None:
+    """Return the key that the node's roster is encrypted to; None: the file is not there.
+
+    Raises:
+        ConfigError: As `load`.
+    """
+    return _read(folder / ENCRYPTION_FILE, allow_test_keys=allow_test_keys)
 
 
 def _read(path: Path, *, allow_test_keys: bool) -> PrivateKey | None:
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            data = file.read(_FILE_BYTES_MAX)
-    except FileNotFoundError:
+    data = read_secret(path, where=str(path), bytes_max=_FILE_BYTES_MAX)
+    if data is None:
         return None
-    except OSError as error:
-        raise ConfigError(str(path), expected="a file that can be read") from error
-    if mode & 0o077:
-        raise ConfigError(str(path), expected="a file that only its owner can read (chmod 600)")
     try:
         key = private_key(bytes.fromhex(data.decode("ascii").strip()))
     except (ValueError, KeyFormatError):

@@ -19,6 +19,7 @@ from sync.errors import WireError
 
 ROSTER_BYTES_MAX: Final = 32 * 1024 * 1024  # about 150,000 carriers; an area has some 20,000 people
 KEY_BYTES: Final = 16
+TEXT_CHARS_MAX: Final = 200  # the longest names on record have some 70 characters; a note holds 4 KiB
 
 _LOOKUP_BYTES: Final = 16
 _LENGTH_BYTES: Final = 2
@@ -252,8 +253,8 @@ def _person(members: Any) -> Person:
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("no text")
+    if not isinstance(value, str) or len(value) > TEXT_CHARS_MAX:
+        raise TypeError("no text of that length")
     return value
 
 

@@ -8,9 +8,8 @@ is stored is the key wrapped for the city. `Sealer` makes one a boot and one a d
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
 
+from edge import preset_dictionary
 from edge.errors import DecryptError, EdgeError
 from edge.gm import PublicKey, sm4_gcm_open, sm4_gcm_seal
 from sync.message import WrappedKey
@@ -64,7 +63,7 @@ def seal_body(record: bytes, *, key: DataKey, nonce: bytes, node: str, message_i
     """
     if len(record) > RECORD_BYTES_MAX:
         raise RecordTooLargeError("record over 64 KiB")
-    deflate = zlib.compressobj(level=_ZLIB_LEVEL, zdict=_dictionary())
+    deflate = zlib.compressobj(level=_ZLIB_LEVEL, zdict=preset_dictionary.tx_1())
     packed = deflate.compress(record) + deflate.flush()
     associated = _associated(node, message_id=message_id)
     sealed = sm4_gcm_seal(key.secret, nonce=nonce, plaintext=packed, associated=associated)
@@ -152,7 +151,7 @@ def _associated(node: str, *, message_id: bytes) -> bytes:
 
 
 def _inflate(packed: bytes) -> bytes:
-    inflate = zlib.decompressobj(zdict=_dictionary())
+    inflate = zlib.decompressobj(zdict=preset_dictionary.tx_1())
     try:
         record = inflate.decompress(packed, RECORD_BYTES_MAX)
     except zlib.error as error:
@@ -160,9 +159,3 @@ def _inflate(packed: bytes) -> bytes:
     if not inflate.eof or inflate.unused_data:
         raise DecryptError("content does not unpack")
     return record
-
-
-@cache
-def _dictionary() -> bytes:
-    """Return the preset dictionary `tx-1`: part of the format, never changed."""
-    return files("edge").joinpath("data/tx-1.zdict").read_bytes()

@@ -8,9 +8,10 @@ default. Relative paths are resolved here, so nobody else asks where a file lies
 import dataclasses
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, get_args, get_type_hints
 
 import msgspec
@@ -24,6 +25,11 @@ from edge.errors import ConfigError
 from edge.transaction import Step
 
 FILE_BYTES_MAX = 262_144  # a city's tables are a few KiB
+
+# msgspec's words for the types of a driver's options.
+_TYPES: Mapping[str, str] = MappingProxyType(
+    {"bool": "true or false", "int": "a whole number", "object": "a table", "str": "text"}
+)
 
 _LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -49,13 +55,13 @@ class NodeSettings(_Table, frozen=True, kw_only=True):
     """Who this node is and where it keeps what."""
 
     name: Annotated[
-        str, Meta(pattern=r"^[0-9A-Za-z-]{1,32}$", description="1..32 letters, digits or hyphens, but not all")
+        str, Meta(pattern=r"^[0-9A-Za-z-]{1,32}$", description="1..32 letters, digits or hyphens, and not the word all")
     ]
-    org: Annotated[str, Meta(min_length=1, max_length=64, description="code of the organisation, 1..64 characters")]
+    org: Annotated[str, Meta(min_length=1, max_length=64, description="the code of the organisation, 1..64 characters")]
     dept: _Word = ""
     operator: _Word = ""
-    data_dir: Annotated[Path, Meta(description="a folder, absolute")] = Path("/var/lib/ehc-edge")
-    key_dir: Annotated[Path, Meta(description="a folder, absolute, outside node.data_dir")] = Path(
+    data_dir: Annotated[Path, Meta(description="the absolute path of a folder")] = Path("/var/lib/ehc-edge")
+    key_dir: Annotated[Path, Meta(description="the absolute path of a folder outside node.data_dir")] = Path(
         "/var/lib/ehc-edge-keys"
     )
     allow_test_keys: _Flag = False
@@ -114,14 +120,16 @@ class ApiSettings(_Table, frozen=True, kw_only=True):
 class ControlSettings(_Table, frozen=True, kw_only=True):
     """The Unix socket of the command line."""
 
-    socket: Annotated[Path, Meta(description="a path of at most 100 characters")] = Path("/run/ehc-edge/ctl")
+    socket: Annotated[Path, Meta(description="the path of a socket, at most 100 characters")] = Path(
+        "/run/ehc-edge/ctl"
+    )
 
 
 class IntakeSettings(_Table, frozen=True, kw_only=True):
     """What a scan does."""
 
     step: Step = Step.REGISTER
-    same_act_s: Annotated[int, Meta(ge=0, le=60, description="seconds, 0..60")] = 5
+    same_act_s: Annotated[int, Meta(ge=0, le=60, description="a number of seconds, 0..60")] = 5
 
 
 class CarrierSettings(_Table, frozen=True, kw_only=True):
@@ -135,9 +143,9 @@ class CarrierSettings(_Table, frozen=True, kw_only=True):
 class StorageSettings(_Table, frozen=True, kw_only=True):
     """How long things are kept, and the key of what only this box may read."""
 
-    keep_days: Annotated[int, Meta(ge=1, le=3650, description="days, 1..3650")] = 30
-    size_mib_max: Annotated[int, Meta(ge=16, le=65_536, description="MiB, 16..65536")] = 512
-    day_view_days: Annotated[int, Meta(ge=1, le=31, description="days, 1..31")] = 1
+    keep_days: Annotated[int, Meta(ge=1, le=3650, description="a number of days, 1..3650")] = 30
+    size_mib_max: Annotated[int, Meta(ge=16, le=65_536, description="a number of MiB, 16..65536")] = 512
+    day_view_days: Annotated[int, Meta(ge=1, le=31, description="a number of days, 1..31")] = 1
     machine_key_file: Annotated[Path, Meta(description="a file outside node.data_dir, relative to node.key_dir")] = (
         Path("machine.key")
     )
@@ -173,10 +181,12 @@ def load(path: Path) -> Settings:
     try:
         with path.open("rb") as file:
             data = file.read(FILE_BYTES_MAX + 1)
+    except FileNotFoundError as error:
+        raise ConfigError(str(path), expected="a file that is there") from error
     except OSError as error:
-        raise ConfigError(str(path), expected=f"a file that can be read ({error.strerror})") from error
+        raise ConfigError(str(path), expected="a file that this account can read") from error
     if len(data) > FILE_BYTES_MAX:
-        raise ConfigError(str(path), expected=f"at most {FILE_BYTES_MAX} bytes")
+        raise ConfigError(str(path), expected=f"a file of at most {FILE_BYTES_MAX} bytes")
     return parse(data, where=str(path))
 
 
@@ -189,9 +199,9 @@ def parse(data: bytes, *, where: str = "configuration") -> Settings:
     try:
         tables = tomllib.loads(data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise ConfigError(where, expected="UTF-8") from error
+        raise ConfigError(where, expected="text in UTF-8") from error
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{where}{_place(str(error))}", expected="TOML") from None
+        raise ConfigError(f"{where}{_place(str(error))}", expected="valid TOML") from None
     try:
         settings = msgspec.convert(tables, Settings, dec_hook=_to_path)
     except msgspec.ValidationError as error:
@@ -218,7 +228,7 @@ def reader_options(reader: ReaderSettings, *, place: int = 0) -> Any:
     where = f"readers[{place}].options"
     unknown = sorted(reader.options.keys() - {option.name for option in dataclasses.fields(wanted)})
     if unknown:  # msgspec passes over unknown members of a dataclass
-        raise ConfigError(f"{where}.{unknown[0]}", expected="no such option of this type")
+        raise ConfigError(f"{where}.{unknown[0]}", expected="an option that this type of reader has")
     try:
         return msgspec.convert(reader.options, wanted)
     except msgspec.ValidationError as error:
@@ -240,8 +250,8 @@ def all_keys() -> Iterator[tuple[str, type[Struct]]]:
 
 
 def _place(message: str) -> str:
-    place = re.search(r"line \d+", message)
-    return f", {place[0]}" if place else ""
+    place = re.search(r"line (\d+)", message)
+    return f":{place[1]}" if place else ""
 
 
 def _to_path(expected: type, value: Any) -> Any:
@@ -262,7 +272,8 @@ def _check(settings: Settings) -> None:
         raise ConfigError("node.key_dir", expected=_expected("node.key_dir"))
     if (node.key_dir / settings.storage.machine_key_file).is_relative_to(node.data_dir):
         raise ConfigError("storage.machine_key_file", expected=_expected("storage.machine_key_file"))
-    if len(bytes(settings.control.socket)) > 100:  # unix(7): sun_path has 108 bytes
+    socket = settings.control.socket
+    if not socket.name or len(bytes(socket)) > 100:  # unix(7): sun_path has 108 bytes
         raise ConfigError("control.socket", expected=_expected("control.socket"))
     names = [reader.name for reader in settings.readers]
     for place, name in enumerate(names):
@@ -279,7 +290,7 @@ def _check_tls(uplink: UplinkSettings) -> None:
         return  # a plain link never leaves the box
     for key, given in zip(("ca", "cert", "key"), is_given, strict=True):
         if not given:
-            raise ConfigError(f"uplink.tls.{key}", expected="a file (a link that leaves the box needs TLS)")
+            raise ConfigError(f"uplink.tls.{key}", expected="a file, because a link that leaves the box needs TLS")
 
 
 def _resolved(settings: Settings) -> Settings:
@@ -310,7 +321,7 @@ def _config_error(message: str) -> ConfigError:
     if named:
         path = ".".join(part for part in (path, named[2]) if part)
         if named[1] == "contains unknown":
-            return ConfigError(path, expected="no such key (see config/edge.example.toml)")
+            return ConfigError(path, expected="a key that config/edge.example.toml shows")
     return ConfigError(path, expected=_expected(path))
 
 
@@ -321,8 +332,12 @@ def _options_error(message: str, *, where: str) -> ConfigError:
     own = re.match(r"([a-z_.]+): expected (.+?)(?: - at `.*`)?$", message)
     wanted = re.match(r"Expected `([^`]*)`", message)
     key = own[1] if own else missing[1] if missing else place[1] if place else ""
-    expected = own[2] if own else wanted[1] if wanted else "an option this type knows (docs/drivers.md)"
-    return ConfigError(f"{where}.{key}".rstrip("."), expected=expected)
+    where = f"{where}.{key}".rstrip(".")
+    if own:
+        return ConfigError(where, expected=own[2])
+    if wanted:
+        return ConfigError(where, expected=_TYPES.get(wanted[1], wanted[1]))
+    return ConfigError(where, expected="a value that config/edge.example.toml names")
 
 
 def _expected(path: str) -> str:

@@ -16,6 +16,8 @@ def status_lines(status: Mapping[str, Any], *, messages: Messages) -> list[str]:
     rows = list(_rows(status, messages=messages))
     width = max(_columns(label) for label, _ in rows)
     lines = [f"{label}{' ' * (width - _columns(label))}  {text}" for label, text in rows]
+    if status["api"]["state"] == "port_taken":
+        lines.insert(0, messages.text("status.port_taken"))
     if status["trust"]["test_keys"]:
         lines.insert(0, messages.text("status.test_keys"))
     return lines
@@ -33,6 +35,8 @@ def _rows(status: Mapping[str, Any], *, messages: Messages) -> Iterator[tuple[st
     yield messages.text("status.clock"), _clock(status["clock"], messages=messages)
     is_writable = status["store"]["writable"]
     yield messages.text("status.store"), messages.text("status.store_" + ("writable" if is_writable else "broken"))
+    if status["store"].get("damaged"):
+        yield "", messages.text("status.store_damaged", lost=status["store"].get("set_aside", 0))
     yield messages.text("status.crypto"), messages.text("status.crypto_" + status["crypto"]["backend"])
 
 

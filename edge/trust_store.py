@@ -1,4 +1,4 @@
-"""The trust set on disk: reads a folder into a `TrustSet`, and replaces files so that a power cut leaves old or new.
+"""The trust set on disk: reads a folder into a `TrustSet`.
 
 The folder is hostile input: everything is verified again each time it is read, nothing is believed because it is there.
 Layout (contracts 6): ``root.1.json``, ``root.2.json`` ..., ``issuers.json``, ``status.json``, ``roster.json``, and
@@ -87,32 +87,6 @@ def load_directory(
         roster=folder.roster(root, node=node, decrypt=decrypt_roster) if decrypt_roster and node else None,
     )
     return Loaded(trust=trust_set, problems=tuple(folder.problems), uses_test_keys=folder.uses_test_keys)
-
-
-def replace_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Put `data` in place of a file: whenever the power goes, the old bytes or the new are there, whole.
-
-    Args:
-        path: The file; its folder must exist.
-        data: All of it.
-        mode: Permissions, before the first byte is written.
-
-    Raises:
-        OSError: Nothing was replaced, or the folder could not be synced: say so, the old bytes may come back.
-    """
-    fresh = path.with_name(f".{path.name}.new")  # one writer a folder, so one name is enough, and a torn one is reused
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, mode)
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 class _Folder:

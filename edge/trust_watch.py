@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from edge.roster import Roster
 from edge.trust import TrustSet
 from edge.trust_store import Loaded, Problem
 
@@ -89,7 +90,8 @@ class TrustWatch:
 def merge(held: Loaded, *, new: Loaded) -> Loaded:
     """Return what to rely on after a reading: each document the newer of the two that verified.
 
-    A document and its lists go together: a new status whose lists are not all there does not replace a whole one.
+    A document and its lists go together: a new status whose lists are not all there does not replace a whole one. The
+    same holds of a roster and its manifest: a lapsed lease is not lengthened by an older one.
     """
     old, fresh = held.trust, new.trust
     problems = list(new.problems)
@@ -106,7 +108,9 @@ def merge(held: Loaded, *, new: Loaded) -> Loaded:
         if fresh.status is not None and fresh.status.version < old.status.version:
             problems.append(Problem(file="status.json", rule="rollback"))
         merged = replace(merged, status=old.status, lists=old.lists, hashed=old.hashed)
-    if fresh.roster is None and old.roster is not None:
+    if old.roster is not None and not _replaces_roster(fresh.roster, old=old.roster):
+        if fresh.roster is not None:
+            problems.append(Problem(file="roster.json", rule="rollback"))
         merged = replace(merged, roster=old.roster)
     uses_test_keys = new.uses_test_keys or (merged is not fresh and held.uses_test_keys)
     return Loaded(trust=merged, problems=tuple(problems), uses_test_keys=uses_test_keys)
@@ -116,6 +120,13 @@ def _replaces_status(fresh: TrustSet, *, old: TrustSet) -> bool:
     if fresh.status is None or (old.status is not None and fresh.status.version < old.status.version):
         return False
     return _is_whole(fresh) or not _is_whole(old)
+
+
+def _replaces_roster(fresh: Roster | None, *, old: Roster) -> bool:
+    """Say whether the city signed `fresh` later, or it is the same (contracts 3.6: equal means the same payload)."""
+    if fresh is None:
+        return False
+    return fresh.manifest.version > old.manifest.version or fresh.manifest == old.manifest
 
 
 def _is_whole(trust: TrustSet) -> bool:

@@ -1,25 +1,28 @@
 """The command `verify`: codes judged outside the daemon (contracts 6), the bench for card issuers and reader makers.
 
-With a folder of documents only that folder and the interval count; the replay cache begins empty and is kept within the
-call. Without one the running daemon is asked, and where there is none, the configured folder is read. It is always the
-daemon's own verifier.
+With a folder of documents only that folder and the interval count. Without one it is this node that judges: by the
+folder, carriers and roster of its configuration, and by the time of the running daemon, which is asked for nothing
+else. It is always judged here, by the daemon's own verifier; the replay cache begins empty and is kept within the call.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from drivers.text import TextEncoding, decode
 from edge.classify import DEFAULT_TABLE, TEXT_CHARS_MAX, CarrierTable
-from edge.errors import EdgeError, UnreachableError
+from edge.clock import ClockState, Mark, interval
+from edge.errors import ConfigError, EdgeError, UnreachableError
 from edge.intake import Verifier
 from edge.messages import Messages
 from edge.replay import ReplayCache
 from edge.trust import TrustSet
-from edge.trust_store import load_directory
+from edge.trust_store import Loaded, load_directory
 from edge.verdict import Interval, Outcome, Verdict
 from edge.verdict_json import verdict_to_json
+
+if TYPE_CHECKING:
+    from edge.settings import Settings
 
 LINE_BYTES_MAX = 4 * TEXT_CHARS_MAX + 2  # any text that a reader could bring, and its line end
 
@@ -55,65 +58,109 @@ def judge_for(*, trust: Path | None, interval: str | None, config: Path, warn: W
         trust: ``--trust``.
         interval: ``--interval``.
         config: Where the configuration lies, used only without ``--trust``.
-        warn: Hears of test keys and of what of the folder is not used.
+        warn: Hears of test keys and of what is not used.
 
     Raises:
         UsageError: The interval is none, or the folder is not there.
-        ConfigError: The configuration is needed and cannot be used.
+        ConfigError: The configuration is needed and cannot be used, or its folder cannot be read.
     """
-    now = None if interval is None else parse_interval(interval)
-    if trust is not None:
-        return _bench(trust, now=now, warn=warn, allow_test_keys=True)
+    given = None if interval is None else parse_interval(interval)
+    return _node_judge(config, given=given, warn=warn) if trust is None else _bench_judge(trust, given=given, warn=warn)
+
+
+def _bench_judge(folder: Path, *, given: Interval | None, warn: Warn) -> Judge:
+    """Judge by a folder alone; whoever has the code sees all of its holder, for there is no roster to show."""
+    if not folder.is_dir():  # a mistyped folder must not look like an empty one
+        raise UsageError("no_trust", where=str(folder))
+    loaded = load_directory(folder)
+    _warn_of(loaded, folder=folder, warn=warn)
+    now = given or born_interval(loaded.trust)
+    bench = Bench(trust=loaded.trust, now=lambda: now)
+    return lambda data: verdict_to_json(bench.judge(data), show_person=True)
+
+
+def _node_judge(config: Path, *, given: Interval | None, warn: Warn) -> Judge:
+    """Judge as this node would; persons are masked, as in everything else it shows."""
     from edge import settings
 
     configured = settings.load(config)
+    folder = configured.trust.dir
+    _require_readable(folder)
+    loaded = load_directory(
+        folder,
+        decrypt_roster=_roster_key(configured, warn=warn),
+        node=configured.node.name,
+        allow_test_keys=configured.node.allow_test_keys,
+    )
+    _warn_of(loaded, folder=folder, warn=warn)
+    bench = Bench(
+        trust=loaded.trust,
+        now=_clock(given, socket_path=configured.control.socket, trust=loaded.trust),
+        table=settings.carriers(configured.carriers),
+    )
+    return lambda data: verdict_to_json(bench.judge(data))
 
-    def from_folder() -> Judge:
-        if not configured.trust.dir.is_dir():
-            raise UnreachableError(str(configured.control.socket))
-        table = settings.carriers(configured.carriers)
-        allow = configured.node.allow_test_keys
-        return _bench(configured.trust.dir, now=now, warn=warn, allow_test_keys=allow, table=table)
 
-    return from_folder() if now is not None else _ask_daemon(configured.control.socket, otherwise=from_folder)
+def _require_readable(folder: Path) -> None:
+    """Refuse to judge by nothing only because this account may not look; a folder that is not there is an empty one."""
+    try:
+        next(folder.iterdir(), None)
+    except PermissionError as error:
+        expected = "a folder that this account can read; the daemon's can: sudo -u ehc-edge ehc-edge verify"
+        raise ConfigError(f"trust.dir ({folder})", expected=expected) from error
+    except OSError:
+        return
 
 
-def _bench(
-    folder: Path, *, now: Interval | None, warn: Warn, allow_test_keys: bool, table: CarrierTable = DEFAULT_TABLE
-) -> Judge:
-    if not folder.is_dir():  # a mistyped folder must not look like an empty one
-        raise UsageError("no_trust", where=str(folder))
-    loaded = load_directory(folder, allow_test_keys=allow_test_keys)
+def _roster_key(configured: "Settings", *, warn: Warn) -> Callable[[bytes], bytes] | None:
+    """Return what opens the node's roster; None: there is no key, or this account may not read it."""
+    from edge import node_keys
+
+    node = configured.node
+    try:
+        key = node_keys.load_encryption(node.key_dir, allow_test_keys=node.allow_test_keys)
+    except ConfigError as error:
+        if (configured.trust.dir / "roster.json").exists():
+            warn("roster_closed", where=error.where)
+        return None
+    return None if key is None else key.decrypt
+
+
+def _clock(given: Interval | None, *, socket_path: Path, trust: TrustSet) -> Callable[[], Interval]:
+    """Return the time: as it is given, else the daemon's, else not before the latest document."""
+    if given is not None:
+        return lambda: given
+    from edge.boot import Boot
+
+    boot = Boot()
+    state = _ask_daemon(socket_path, now_b_ns=boot.now_b_ns)
+    if state is None:
+        born = born_interval(trust)
+        return lambda: born
+    return lambda: interval(state, now_b_ns=boot.now_b_ns())
+
+
+def _ask_daemon(socket_path: Path, *, now_b_ns: Callable[[], int]) -> ClockState | None:
+    """Return what the running daemon knows of the time, at some moment of the question; None: nobody answers."""
+    from edge import control
+
+    asked_b_ns = now_b_ns()
+    try:
+        clock = control.get("/api/v1/status", socket_path=socket_path)["clock"]
+        lo_ms, hi_ms = int(clock["lo_ms"]), clock.get("hi_ms")
+    except (UnreachableError, LookupError, TypeError, ValueError, AttributeError):
+        return None
+    return ClockState(
+        floor=Mark(time_ms=lo_ms, at_b_ns=now_b_ns()),
+        not_after=None if hi_ms is None else Mark(time_ms=int(hi_ms), at_b_ns=asked_b_ns),
+    )
+
+
+def _warn_of(loaded: Loaded, *, folder: Path, warn: Warn) -> None:
     for problem in loaded.problems:
         warn("trust_problem", file=problem.file, rule=problem.rule)
     if loaded.uses_test_keys:
         warn("test_keys_in_trust", where=str(folder))
-    bench = Bench(trust=loaded.trust, now=now or born_interval(loaded.trust), table=table)
-    return lambda data: verdict_to_json(bench.judge(data), show_person=True)
-
-
-def _ask_daemon(socket_path: Path, *, otherwise: Callable[[], Judge]) -> Judge:
-    """Return a judge that asks the daemon, and decides at the first code whether there is one."""
-    from edge import control
-
-    fallback: Judge | None = None
-
-    def judge(data: bytes) -> dict[str, Any]:
-        nonlocal fallback
-        while fallback is None:
-            try:
-                text = decode(data, encoding=TextEncoding.AUTO)
-                answer: dict[str, Any] = control.post(
-                    "/api/v1/verify", socket_path=socket_path, value={"text": text[:TEXT_CHARS_MAX]}
-                )
-                return answer
-            except control.TooOftenError as error:
-                time.sleep(error.retry_after_s)
-            except UnreachableError:
-                fallback = otherwise()
-        return fallback(data)
-
-    return judge
 
 
 def verdict_lines(verdict: dict[str, Any], *, messages: Messages) -> list[str]:
@@ -139,8 +186,8 @@ class Bench:
         table: Which carriers are known.
     """
 
-    def __init__(self, *, trust: TrustSet, now: Interval, table: CarrierTable = DEFAULT_TABLE) -> None:
-        self._verifier = Verifier(trust=lambda: trust, now=lambda: now, replay=ReplayCache(), table=table)
+    def __init__(self, *, trust: TrustSet, now: Callable[[], Interval], table: CarrierTable = DEFAULT_TABLE) -> None:
+        self._verifier = Verifier(trust=lambda: trust, now=now, replay=ReplayCache(), table=table)
 
     def judge(self, data: bytes) -> Verdict:
         """Return the verdict on the bytes of a code; a presentation is remembered."""

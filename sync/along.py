@@ -9,10 +9,12 @@ from typing import Final
 
 from sync import chain
 from sync.errors import StoreDamagedError
+from sync.fields import ID_BYTES
 from sync.ledger import Record, Stretch
 from sync.message import WrappedKey
 from sync.rows import Rows
 from sync.runs import Span
+from sync.salvage import is_sound
 from sync.store import Row
 
 FOLD_MAX: Final = 2000
@@ -98,7 +100,7 @@ class Along:
             return None
         reached, head = self._nearest(seq)
         for at, row in self._walk(reached, count_max=min(seq - reached, FOLD_MAX)):
-            if row is None or not isinstance(row[2], bytes):
+            if row is None or not (_is_id(row[0]) and isinstance(row[2], bytes)):
                 return None
             head = self._link(head, seq=at, message_id=row[0], digest=row[2])
             reached = at
@@ -120,7 +122,7 @@ class Along:
 
     def _sound(self, row: Row | None) -> WrappedKey | None:
         """The key of a record whose body fits its digest; None for one that cannot be sent."""
-        if row is None or row[2] != self._rows.hash(row[3]):
+        if row is None or not is_sound(row, hash=self._rows.hash):
             return None
         return self._rows.state.keys.get(row[1])
 
@@ -173,3 +175,7 @@ class Along:
 
     def _link(self, head: bytes, *, seq: int, message_id: bytes, digest: bytes) -> bytes:
         return chain.link(head, seq=seq, message_id=message_id, digest=digest, hash=self._rows.hash)
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, bytes) and len(value) == ID_BYTES

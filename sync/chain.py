@@ -10,6 +10,8 @@ Hash = Callable[[bytes], bytes]
 """SM3, as `edge` hands it in."""
 
 HEAD_BYTES: Final = 32
+EPOCH_MAX: Final = 2**32 - 2
+"""Highest epoch that is believed, wherever it comes from: the one behind it still fits into the chain's start."""
 
 _SEQ_BYTES: Final = 8
 _EPOCH_BYTES: Final = 4

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from sync.chain import EPOCH_MAX
 from sync.errors import StoreError
 
 _DIGITS_MAX: Final = 10
@@ -37,7 +38,9 @@ class EpochFile:
         except OSError as exc:
             raise StoreError(f"epoch file: {exc.strerror}") from exc
         # A file without a number is a disk fault; the city's `top` still keeps old epochs from being used again.
-        return int(text) if text.isdigit() and len(text) <= _DIGITS_MAX else 0
+        if not text.isdigit() or len(text) > _DIGITS_MAX:
+            return 0
+        return int(text) if int(text) <= EPOCH_MAX else 0
 
     def write(self, epoch: int) -> None:
         """Replace the number; it is on disk when this returns.

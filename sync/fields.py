@@ -18,7 +18,7 @@ BODY_BYTES_MAX: Final = 16 * 1024
 ID_BYTES: Final = 16
 KEYID_BYTES: Final = 8
 
-_U64: Final = 2**64 - 1
+_I64: Final = 2**63 - 1  # what a database holds: node and city store what they read
 _WRAPPED_BYTES_MAX: Final = 1024
 _TEXT_CHARS_MAX: Final = 200
 _NAMES_MAX: Final = 64
@@ -40,11 +40,11 @@ class Fields:
             raise WireError("node")
         return name
 
-    def uint(self, name: str, *, most: int = _U64) -> int:
+    def uint(self, name: str, *, most: int = _I64) -> int:
         """An unsigned integer."""
         return _uint(self._members.get(name), name=name, most=most)
 
-    def optional_uint(self, name: str, *, most: int = _U64) -> int | None:
+    def optional_uint(self, name: str, *, most: int = _I64) -> int | None:
         """An unsigned integer, None where it is absent."""
         return self.uint(name, most=most) if name in self._members else None
 
@@ -107,7 +107,7 @@ class Fields:
         return tuple(rejected)
 
 
-def _uint(value: Any, *, name: str, most: int = _U64) -> int:
+def _uint(value: Any, *, name: str, most: int = _I64) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
         raise WireError(name)
     return value

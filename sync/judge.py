@@ -7,6 +7,7 @@ whether the record behind it can still be sent. Nothing here trusts an answer fu
 import enum
 from dataclasses import dataclass
 
+from sync.chain import EPOCH_MAX
 from sync.ledger import EpochReason, Settlement, Snapshot
 from sync.message import Receipt
 
@@ -98,9 +99,12 @@ def judge_hello(asked: Asked, receipt: Receipt, *, ledger: Snapshot, own: Own) -
     acked = resume_at(asked, receipt, ledger=ledger)
     reason = _needs_epoch(receipt, ledger=ledger, own=own, is_late=acked != receipt.acked)
     if reason is not None:
+        epoch = max(ledger.epoch, ledger.highest_epoch, receipt.top or 0) + 1
+        if epoch > EPOCH_MAX:
+            return Odd.EPOCH
         return OpenEpoch(
             reason=reason,
-            epoch=max(ledger.epoch, ledger.highest_epoch, receipt.top or 0) + 1,
+            epoch=epoch,
             inc=receipt.inc,
             with_settled=ledger.inc is not None and receipt.inc != ledger.inc,
             city_acked=receipt.acked,
@@ -126,17 +130,19 @@ def judge_batch(asked: Asked, receipt: Receipt, *, ledger: Snapshot, own: Own) -
         return Odd.AHEAD
     if receipt.acked < asked.acked:
         return Odd.STEPPED_BACK
-    # An answer overtaken by a later one names a point already settled: no news, and its head need not be kept for it.
+    # An answer overtaken by a later one names a point already settled: no news. Its head is compared all the same,
+    # unless it was pruned meanwhile: then the answer proves nothing.
     is_late = receipt.acked < ledger.acked
-    if not is_late and own.head != receipt.head:
+    is_proven = own.head == receipt.head
+    if not is_proven and not (is_late and own.head is None):
         return Odd.HEAD
-    is_next_heard = asked.first <= ledger.rejected_seen + 1
+    is_next_heard = is_proven and asked.first <= ledger.rejected_seen + 1
     return Settlement(
         epoch=ledger.epoch,
         acked=ledger.acked if is_late else receipt.acked,
         head=ledger.head if is_late else receipt.head,
         inc=receipt.inc,
-        rejected=receipt.rejected,
+        rejected=receipt.rejected if is_proven else (),
         rejected_seen=asked.last if is_next_heard and receipt.error is None else 0,
     )
 

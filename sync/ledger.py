@@ -72,6 +72,7 @@ class OutboxCounts:
         waiting: Records the city has not confirmed.
         settled: Records it has, still held here.
         quarantined: Records it rejected, and damaged ones.
+        lost: Records that could not be read out of a damaged file any more, at least so many.
         oldest_waiting_id: Message id of the oldest waiting record; whoever made it can read its time.
     """
 
@@ -82,6 +83,7 @@ class OutboxCounts:
     settled: int
     quarantined: int
     oldest_waiting_id: bytes | None
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +125,18 @@ class State:
     damaged: frozenset[int]
     quarantined: int
     oldest_id: bytes | None
+    returned: frozenset[bytes] = frozenset()
+    lost: int = 0
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no record was stored in this file yet, those apart that were saved out of a damaged one."""
+        return len(self.runs.runs) == 1 and self.next_n == self.runs.runs[0].first_n
+
+    @property
+    def saved(self) -> int:
+        """Records out of a damaged file that have no seq yet: they follow the first one, the audit (contracts 5.4)."""
+        return self.next_n - self.mark.held_n if self.is_new else 0
 
     @property
     def next_seq(self) -> int:
@@ -132,7 +146,7 @@ class State:
     @property
     def waiting(self) -> int:
         """Records not settled."""
-        return self.next_seq - 1 - self.mark.acked
+        return self.next_seq - 1 - self.mark.acked + self.saved
 
     def snapshot(self) -> Snapshot:
         """The ledger, for the session and the hello."""
@@ -160,6 +174,7 @@ class State:
             settled=max(0, held - self.waiting),
             quarantined=self.quarantined,
             oldest_waiting_id=self.oldest_id,
+            lost=self.lost,
         )
 
 

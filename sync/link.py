@@ -1,8 +1,29 @@
 """A connection to the broker, as the uplink sees it; `sync.mqtt` makes real ones."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol, TypeVar
+
+from sync.errors import LinkLostError
+
+ANSWER_TIMEOUT_S: Final = 20.0
+"""A broker that keeps the connection and answers nothing is given up after this (contracts 5.4, TCP_USER_TIMEOUT)."""
+
+T = TypeVar("T")
+
+
+async def in_time(answer: Awaitable[T], *, timeout_s: float = ANSWER_TIMEOUT_S) -> T:
+    """Wait for the broker's answer to a subscribe or a publish, but not for ever.
+
+    Raises:
+        LinkLostError: ``timeout``: none came.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await answer
+    except TimeoutError as exc:
+        raise LinkLostError("timeout") from exc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

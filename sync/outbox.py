@@ -10,14 +10,14 @@ import functools
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from sync import chain
 from sync.along import WINDOW, Along
 from sync.epoch_file import EpochFile
 from sync.errors import StoreDamagedError, StoreError
 from sync.fields import BODY_BYTES_MAX, ID_BYTES, KEYID_BYTES
-from sync.ledger import EpochChange, NewEpoch, OutboxCounts, Record, Settlement, Snapshot, State, Stretch
+from sync.ledger import EpochChange, EpochReason, NewEpoch, OutboxCounts, Record, Settlement, Snapshot, State, Stretch
 from sync.message import Note, OutboxMessage, WrappedKey
 from sync.pruning import Keep, prune_notes, prune_records, prune_rest
 from sync.rows import NOTES_MAX, EntryRow, Rows
@@ -76,11 +76,13 @@ class Outbox:
         """
         epoch_file = EpochFile(epoch_path or path.with_name(path.name + ".epoch"))
         make = functools.partial(Rows, node=node, hash=hash, epoch_file=epoch_file, random_bytes=random_bytes)
-        outbox = cls(make(Database(path)), set_aside=None)
+        # A power cut may have come between setting a file aside and taking over what is left of it.
+        outbox = cls(make(Database(path), wreck=_newest_aside(path)), set_aside=None)
         try:
             await outbox._writer.start()
         except StoreDamagedError:
-            outbox = cls(make(Database(path)), set_aside=_set_aside(path))
+            aside = _set_aside(path)
+            outbox = cls(make(Database(path), wreck=aside), set_aside=aside)
             await outbox._writer.start()
         try:
             yield outbox
@@ -89,8 +91,27 @@ class Outbox:
 
     @property
     def started_anew(self) -> EpochChange | None:
-        """What the first audit record has to say, if the file is new and the node is not."""
-        return self._rows.started_anew
+        """What the first audit record has to say, if the file is new and the node is not; None once it is stored."""
+        state = self._state
+        epoch = state.mark.epoch
+        if not state.is_new or (epoch == 1 and not state.saved):
+            return None
+        return EpochChange(
+            former=epoch - 1, epoch=epoch, last_seq=0, acked=0, head=b"", missing=(), reason=EpochReason.NEW_STORE
+        )
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the writer thread stores anything; False for good once a bug ended it."""
+        return self._writer.is_alive
+
+    async def ended(self) -> None:
+        """Wait until the writer thread has ended: a task of its own, so that a bug there ends the daemon.
+
+        Raises:
+            BaseException: The bug it ended of; not to be caught.
+        """
+        await self._writer.ended()
 
     # -- storing ---------------------------------------------------------------------------------------------------
 
@@ -116,7 +137,7 @@ class Outbox:
         await self._writer.write(lambda: self._rows.add_key(key))
 
     async def notes(self, prefix: bytes) -> list[Note]:
-        """The notes whose key begins so, in the order they were stored; of one key only the last.
+        """The readable notes whose key begins so, in the order they were stored; of one key only the last.
 
         Raises:
             StoreError: The file cannot be read.
@@ -136,6 +157,10 @@ class Outbox:
     def counts(self) -> OutboxCounts:
         """Numbers for the status page, as of the last commit."""
         return self._state.counts()
+
+    def is_quarantined(self, message_id: bytes) -> bool:
+        """Whether the city rejected that record, as far back as the newest thousand go."""
+        return message_id in self._state.returned
 
     def snapshot(self) -> Snapshot:
         """The ledger as of the last commit."""
@@ -281,15 +306,28 @@ class Outbox:
         return rows
 
     def _read_notes(self, prefix: bytes, *, from_n: int) -> list[tuple[bytes, int, bytes]]:
-        """In the thread: the notes of `_NOTES_PAGE` records."""
+        """In the thread: the notes of `_NOTES_PAGE` records, as far as they can be read."""
         first_n = max(from_n, self._rows.state.mark.noted_n)
-        return [
-            (key, expires_at_ms, body)
-            for key, expires_at_ms, body in self._rows.database.execute(
-                "SELECT name, ref, body FROM entry WHERE k >= ? AND k < ? AND k & 15 <> 0 AND substr(name, 1, ?) = ?",
-                (16 * first_n, 16 * (first_n + _NOTES_PAGE), len(prefix), prefix),
-            )
-        ]
+        stop_n = min(first_n + _NOTES_PAGE, self._rows.state.next_n)
+        try:
+            rows = self._query_notes(prefix, first_n=first_n, stop_n=stop_n)
+        except StoreDamagedError:
+            rows = []
+            for n in range(first_n, stop_n):
+                with contextlib.suppress(StoreDamagedError):
+                    rows += self._query_notes(prefix, first_n=n, stop_n=n + 1)
+        return [row for row in rows if isinstance(row[1], int) and isinstance(row[2], bytes)]
+
+    def _query_notes(self, prefix: bytes, *, first_n: int, stop_n: int) -> list[tuple[Any, ...]]:
+        return self._rows.database.execute(
+            "SELECT name, ref, body FROM entry WHERE k >= ? AND k < ? AND k & 15 <> 0 AND substr(name, 1, ?) = ?",
+            (16 * first_n, 16 * stop_n, len(prefix), prefix),
+        )
+
+
+def _newest_aside(path: Path) -> Path | None:
+    numbered = [path.with_name(f"{path.name}.damaged-{number}") for number in range(1, _ASIDE_MAX)]
+    return next((aside for aside in reversed(numbered) if aside.exists()), None)
 
 
 def _set_aside(path: Path) -> Path:

@@ -26,6 +26,7 @@ class Keep:
 
     Attributes:
         lo_ms: Lower end of the time interval now, Unix milliseconds.
+        hi_ms: Upper end; while it is None nothing that is settled now begins to age.
         keep_ms: Settled records stay so long.
         bytes_max: Settled records go earlier while the file uses more than this.
     """
@@ -33,6 +34,7 @@ class Keep:
     lo_ms: int
     keep_ms: int
     bytes_max: int
+    hi_ms: int | None = None
 
 
 def prune_records(rows: Rows, along: Along, *, keep: Keep) -> bool:
@@ -42,8 +44,11 @@ def prune_records(rows: Rows, along: Along, *, keep: Keep) -> bool:
         Whether there may be more.
     """
     state = rows.state
-    _note_age(rows, lo_ms=keep.lo_ms)
+    if keep.hi_ms is not None:
+        _note_age(rows, hi_ms=keep.hi_ms)
     first = state.mark.held_n
+    if state.saved:  # it has no seq yet, and is not settled
+        return False
     stop = min(_limit_n(rows, keep=keep), _first_unsettled_n(rows), first + STEP)
     if stop <= first:
         return False
@@ -93,19 +98,19 @@ def prune_rest(rows: Rows) -> None:
     surplus = max(0, state.quarantined - QUARANTINE_MAX)
     if surplus:
         query(
-            "DELETE FROM quarantine WHERE n < ? AND (epoch, seq) IN"
+            "DELETE FROM quarantine WHERE n < ? AND code <> 'lost' AND (epoch, seq) IN"
             " (SELECT epoch, seq FROM quarantine ORDER BY epoch, seq LIMIT ?)",
             (state.mark.held_n, surplus),
         )
-    ((quarantined,),) = query("SELECT count(*) FROM quarantine")
-    rows.state = dataclasses.replace(rows.state, keys=keys, quarantined=quarantined)
+    rows.state = dataclasses.replace(rows.state, keys=keys, quarantined=rows.count_quarantined())
 
 
-def _note_age(rows: Rows, *, lo_ms: int) -> None:
-    """Once an hour, remember below which record all is settled."""
+def _note_age(rows: Rows, *, hi_ms: int) -> None:
+    """Once an hour, remember below which record all is settled, and until when at the latest that came about."""
     ((latest_ms,),) = rows.database.execute("SELECT max(at_ms) FROM age")
-    if latest_ms is None or lo_ms >= latest_ms + AGE_STEP_MS:
-        rows.database.execute("INSERT OR REPLACE INTO age VALUES (?, ?)", (lo_ms, _first_unsettled_n(rows)))
+    if latest_ms is None or not latest_ms <= hi_ms < latest_ms + AGE_STEP_MS:
+        rows.database.execute("DELETE FROM age WHERE at_ms > ?", (hi_ms,))  # the interval became narrower
+        rows.database.execute("INSERT OR REPLACE INTO age VALUES (?, ?)", (hi_ms, _first_unsettled_n(rows)))
 
 
 def _first_unsettled_n(rows: Rows) -> int:

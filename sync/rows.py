@@ -5,27 +5,34 @@ Opening reads a handful of rows, however many there are. `state` is changed only
 former one back when a transaction fails.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
 
 from sync import chain
 from sync.epoch_file import EpochFile
-from sync.ledger import EpochChange, EpochReason, Mark, NewEpoch, Settlement, State
+from sync.errors import StoreDamagedError
+from sync.ledger import Mark, NewEpoch, Settlement, State
+from sync.loading import MARK_COLUMNS, STORE_ID_BYTES, read_highest_n, read_keys, read_mark, read_runs
 from sync.message import WrappedKey
-from sync.runs import Run, Runs, first_epoch, renumber
+from sync.runs import Runs, first_epoch, renumber
+from sync.salvage import Wreck
 from sync.store import Database
 
 NOTES_MAX: Final = 15
 """Notes of one record: it and they share 16 row numbers."""
 DAMAGED: Final = "damaged"
 """The code in quarantine of what was set aside here; the others come from the city."""
+LOST: Final = "lost"
+"""The code of the row that says how many records could not be read out of a damaged file."""
+RETURNED_MAX: Final = 1000
+"""Ids of rejected records kept in memory, the newest."""
 
 EntryRow = tuple[bytes, int, bytes | None, bytes]
 """(name, ref, digest, body) of a record or a note, still without its number."""
 
-_STORE_ID_BYTES: Final = 16
-_MARK_COLUMNS: Final = ", ".join(each.name for each in dataclasses.fields(Mark))
 _MARK_PLACES: Final = ", ".join("?" for _ in dataclasses.fields(Mark))
 _INSERT: Final = "INSERT INTO entry VALUES (?, ?, ?, ?, ?)"
 _INSERTS: Final = tuple(_INSERT + ", (?, ?, ?, ?, ?)" * count for count in range(NOTES_MAX + 1))
@@ -41,6 +48,7 @@ class Rows:
         hash: SM3.
         epoch_file: The number outside.
         random_bytes: Makes the store id.
+        wreck: A damaged file that was set aside: a new one takes over what is left of it.
     """
 
     def __init__(
@@ -51,15 +59,16 @@ class Rows:
         hash: chain.Hash,  # noqa: A002
         epoch_file: EpochFile,
         random_bytes: Callable[[int], bytes],
+        wreck: Path | None,
     ) -> None:
         self.database = database
         self.hash = hash
         self.state: State
         self.is_loaded = False
-        self.started_anew: EpochChange | None = None
         self._node = node
         self._epoch_file = epoch_file
         self._random_bytes = random_bytes
+        self._wreck = wreck
 
     def load(self) -> None:
         """Read `state`; make the first one where the file is new.
@@ -67,33 +76,29 @@ class Rows:
         Raises:
             StoreError: The file cannot be read or written.
         """
-        mark = self._read_mark() or self._begin()
+        mark = read_mark(self.database) or self._begin()
         highest_epoch = self._epoch_file.read()
         if highest_epoch < mark.epoch:
             highest_epoch = mark.epoch
             self._epoch_file.write(mark.epoch)
         query = self.database.execute
-        runs = Runs(
-            runs=tuple(
-                Run(first_seq=first_seq, first_n=first_n, count=count)
-                for first_seq, first_n, count in query("SELECT first_seq, first_n, count FROM run ORDER BY first_seq")
-            )
-        )
-        ((highest_k,),) = query("SELECT max(k) FROM entry")
+        runs = read_runs(self.database)
+        highest_n = read_highest_n(self.database, mark=mark)
         # All settled records may be pruned: then the mark and the growing run tell how far the numbers went.
         settled_n = runs.n_of(mark.acked) if mark.acked else 0
         self.state = State(
             mark=mark,
             highest_epoch=highest_epoch,
             runs=runs,
-            next_n=max((highest_k or 0) // 16 + 1, runs.runs[-1].first_n, settled_n + 1),
-            keys={
-                n: WrappedKey(key_id=key_id, recipient=recipient, wrapped=wrapped)
-                for n, key_id, recipient, wrapped in query("SELECT n, key_id, recipient, wrapped FROM wrapped_key")
-            },
-            damaged=frozenset(n for (n,) in query("SELECT n FROM quarantine WHERE code = ?", (DAMAGED,))),
-            quarantined=self._count_quarantined(),
+            next_n=max(highest_n + 1, runs.runs[-1].first_n, settled_n + 1),
+            keys=read_keys(self.database),
+            damaged=frozenset(
+                n for (n,) in query("SELECT n FROM quarantine WHERE code = ?", (DAMAGED,)) if isinstance(n, int)
+            ),
+            quarantined=self.count_quarantined(),
             oldest_id=None,
+            returned=self._read_returned(),
+            lost=int(query("SELECT total(CAST(text AS INTEGER)) FROM quarantine WHERE code = ?", (LOST,))[0][0]),
         )
         self._note_oldest()
         self.is_loaded = True
@@ -107,6 +112,8 @@ class Rows:
         Returns:
             The seqs they got.
         """
+        if self.state.saved and groups:
+            return self._append_first(groups)
         self.database.execute_many(
             _INSERT,
             [
@@ -130,7 +137,8 @@ class Rows:
         Returns:
             Its number, which the records under it carry.
         """
-        number = max(self.state.keys, default=0) + 1
+        # A damaged key holds its number although it is not among the keys.
+        number = int(self.database.execute("SELECT coalesce(max(n), 0) FROM wrapped_key")[0][0]) + 1
         self.database.execute(
             "INSERT INTO wrapped_key VALUES (?, ?, ?, ?)", (number, key.key_id, key.recipient, key.wrapped)
         )
@@ -168,7 +176,7 @@ class Rows:
             acked=state.mark.acked,
             held_n=state.mark.held_n,
             audit_n=state.next_n,
-            with_settled=new.with_settled,
+            with_settled=new.with_settled or state.saved > 0,
             left_out=damaged,
         )
         self.append([audit])
@@ -178,7 +186,7 @@ class Rows:
             highest_epoch=new.change.epoch,
             runs=runs,
             damaged=damaged,
-            quarantined=self._count_quarantined(),
+            quarantined=self.count_quarantined(),
         )
         head = chain.start(self._node, new.change.epoch, hash=self.hash)
         self.replace_mark(
@@ -197,18 +205,22 @@ class Rows:
     def replace_mark(self, mark: Mark) -> None:
         """Write the one row of the mark."""
         values = dataclasses.astuple(mark)
-        self.database.execute(f"REPLACE INTO mark (one, {_MARK_COLUMNS}) VALUES (1, {_MARK_PLACES})", values)  # noqa: S608
+        self.database.execute(f"REPLACE INTO mark (one, {MARK_COLUMNS}) VALUES (1, {_MARK_PLACES})", values)  # noqa: S608
         self.state = dataclasses.replace(self.state, mark=mark)
         self._note_oldest()
 
     def _begin(self) -> Mark:
         """A new file opens an epoch; the number outside is written first (contracts 5.4)."""
-        former = self._epoch_file.read()
-        epoch = former + 1
+        with contextlib.ExitStack() as stack:
+            wreck = stack.enter_context(Wreck(self._wreck, hash=self.hash)) if self._wreck is not None else None
+            return self._begin_with(wreck)
+
+    def _begin_with(self, wreck: Wreck | None) -> Mark:
+        epoch = max(self._epoch_file.read(), wreck.epoch if wreck else 0) + 1
         self._epoch_file.write(epoch)
         head = chain.start(self._node, epoch, hash=self.hash)
         mark = Mark(
-            store=self._random_bytes(_STORE_ID_BYTES),
+            store=self._random_bytes(STORE_ID_BYTES),
             epoch=epoch,
             acked=0,
             head=head,
@@ -220,26 +232,65 @@ class Rows:
             noted_n=1,
         )
         with self.database.transaction():
-            self._write_runs(first_epoch())
+            saved = self._take_over(wreck, epoch=epoch) if wreck is not None else 0
+            self._write_runs(first_epoch(saved=saved))
             self.database.execute(
-                f"INSERT INTO mark (one, {_MARK_COLUMNS}) VALUES (1, {_MARK_PLACES})",  # noqa: S608
+                f"INSERT INTO mark (one, {MARK_COLUMNS}) VALUES (1, {_MARK_PLACES})",  # noqa: S608
                 dataclasses.astuple(mark),
-            )
-        if former:
-            self.started_anew = EpochChange(
-                former=former, epoch=epoch, last_seq=0, acked=0, head=b"", missing=(), reason=EpochReason.NEW_STORE
             )
         return mark
 
-    def _read_mark(self) -> Mark | None:
-        rows = self.database.execute(f"SELECT {_MARK_COLUMNS} FROM mark")  # noqa: S608
-        return Mark(**dict(zip(_MARK_COLUMNS.split(", "), rows[0], strict=True))) if rows else None
+    def _take_over(self, wreck: Wreck, *, epoch: int) -> int:
+        """Copy what is left of a damaged file. Its records get no seq yet: the audit comes before them.
+
+        Returns:
+            How many records.
+        """
+        self.database.execute_many(
+            "INSERT INTO wrapped_key VALUES (?, ?, ?, ?)",
+            [(n, key.key_id, key.recipient, key.wrapped) for n, key in wreck.keys.items()],
+        )
+        saved = 0
+
+        def rows() -> Iterator[tuple[Any, ...]]:
+            nonlocal saved
+            for saved, group in enumerate(wreck.groups(), start=1):
+                for place, row in enumerate(group):
+                    yield (16 * saved + place, *row)
+
+        self.database.execute_many(_INSERT, rows())
+        self.database.execute_many(
+            "INSERT OR IGNORE INTO quarantine VALUES (?, ?, 0, ?, CAST(? AS TEXT), CAST(? AS TEXT))", wreck.rejections()
+        )
+        if wreck.lost:
+            values = (0, -epoch, 0, b"", LOST, str(wreck.lost))
+            self.database.execute("INSERT INTO quarantine VALUES (?, ?, ?, ?, ?, ?)", values)
+        return saved
+
+    def _read_returned(self) -> frozenset[bytes]:
+        rows = self.database.execute(
+            "SELECT id FROM quarantine WHERE code NOT IN (?, ?) ORDER BY epoch DESC, seq DESC LIMIT ?",
+            (DAMAGED, LOST, RETURNED_MAX),
+        )
+        return frozenset(message_id for (message_id,) in rows if isinstance(message_id, bytes))
 
     def _write_runs(self, runs: Runs) -> None:
         self.database.execute("DELETE FROM run")
         self.database.execute_many(
             "INSERT INTO run VALUES (?, ?, ?)", [(run.first_seq, run.first_n, run.count) for run in runs.runs]
         )
+
+    def _append_first(self, groups: Sequence[Sequence[EntryRow]]) -> list[int]:
+        """Store the first record of the file, the audit; what was saved out of a damaged one follows it."""
+        state = self.state
+        self.database.execute_many(_INSERT, [(16 * state.next_n + at, *row) for at, row in enumerate(groups[0])])
+        runs = renumber(
+            state.runs, acked=0, held_n=state.mark.held_n, audit_n=state.next_n, with_settled=True, left_out=()
+        )
+        self._write_runs(runs)
+        self.state = dataclasses.replace(state, runs=runs, next_n=state.next_n + 1)
+        self._note_oldest()
+        return [1, *self.append(groups[1:])]
 
     def _count_appended(self, groups: Sequence[Sequence[EntryRow]]) -> list[int]:
         state = self.state
@@ -253,7 +304,9 @@ class Rows:
             keys=state.keys,
             damaged=state.damaged,
             quarantined=state.quarantined,
-            oldest_id=groups[0][0][0] if state.oldest_id is None else state.oldest_id,
+            oldest_id=groups[0][0][0] if groups and state.oldest_id is None else state.oldest_id,
+            returned=state.returned,
+            lost=state.lost,
         )
         return list(range(first_seq, first_seq + len(groups)))
 
@@ -265,7 +318,9 @@ class Rows:
                 n = self.state.runs.n_of(rejection.seq)
                 rows.append((settlement.epoch, rejection.seq, n, self._id_of(n) or b"", rejection.code, rejection.text))
         self.database.execute_many("INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?, ?, ?, ?)", rows)
-        self.state = dataclasses.replace(self.state, quarantined=self._count_quarantined())
+        self.state = dataclasses.replace(
+            self.state, quarantined=self.count_quarantined(), returned=self._read_returned()
+        )
 
     def _set_aside(self, damaged: Iterable[int]) -> None:
         """Name damaged records in quarantine; their rows stay where they are, whatever is left of them."""
@@ -277,17 +332,23 @@ class Rows:
             rows.append((epoch, place, n, b"", DAMAGED, ""))
         self.database.execute_many("INSERT OR REPLACE INTO quarantine VALUES (?, ?, ?, ?, ?, ?)", rows)
 
-    def _count_quarantined(self) -> int:
-        ((count,),) = self.database.execute("SELECT count(*) FROM quarantine")
+    def count_quarantined(self) -> int:
+        """How many records stand in quarantine."""
+        ((count,),) = self.database.execute("SELECT count(*) FROM quarantine WHERE code <> ?", (LOST,))
         return int(count)
 
     def _note_oldest(self) -> None:
         """Remember the id of the oldest waiting record."""
         state = self.state
-        oldest_id = self._id_of(state.runs.n_of(state.mark.acked + 1)) if state.waiting else None
+        oldest_n = state.mark.held_n if state.saved else state.runs.n_of(state.mark.acked + 1)
+        oldest_id = self._id_of(oldest_n) if state.waiting else None
         if oldest_id != state.oldest_id:
             self.state = dataclasses.replace(state, oldest_id=oldest_id)
 
     def _id_of(self, n: int) -> bytes | None:
-        rows = self.database.execute("SELECT name FROM entry WHERE k = ?", (16 * n,))
-        return rows[0][0] if rows else None
+        """The id of a record; None for one that cannot be read."""
+        try:
+            rows = self.database.execute("SELECT name FROM entry WHERE k = ?", (16 * n,))
+        except StoreDamagedError:
+            return None
+        return rows[0][0] if rows and isinstance(rows[0][0], bytes) else None

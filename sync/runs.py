@@ -83,9 +83,9 @@ class Runs:
         return highest
 
 
-def first_epoch() -> Runs:
-    """The numbering of a new file: seq = n."""
-    return Runs(runs=(Run(first_seq=1, first_n=1),))
+def first_epoch(*, saved: int = 0) -> Runs:
+    """The numbering of a new file: seq = n, behind what was saved out of a damaged one."""
+    return Runs(runs=(Run(first_seq=1, first_n=saved + 1),))
 
 
 def renumber(

@@ -199,7 +199,8 @@ class Session:
             self._not_before_s = max(self._not_before_s, now_s + min(RETRY_AFTER_S_MAX, receipt.retry_after_s))
         decision = (judge_hello if asked.is_hello else judge_batch)(asked, receipt, ledger=ledger, own=own)
         if isinstance(decision, Settlement):
-            self._settled(asked, receipt, settlement=decision, ledger=ledger, now_s=now_s)
+            is_proven = own.head == receipt.head
+            self._settled(asked, receipt, settlement=decision, ledger=ledger, is_proven=is_proven, now_s=now_s)
             return decision
         if isinstance(decision, OpenEpoch):
             if self._epoch_opened_s is None or now_s >= self._epoch_opened_s + EPOCH_EVERY_S:
@@ -244,7 +245,14 @@ class Session:
         return max(self._not_before_s, now_s if is_full else self._unsent_since_s + self.linger_s)
 
     def _settled(
-        self, asked: Asked, receipt: Receipt, *, settlement: Settlement, ledger: Snapshot, now_s: float
+        self,
+        asked: Asked,
+        receipt: Receipt,
+        *,
+        settlement: Settlement,
+        ledger: Snapshot,
+        is_proven: bool,
+        now_s: float,
     ) -> None:
         is_step_back = settlement.acked < ledger.acked
         if asked.is_hello and (is_step_back or not self._is_greeted):
@@ -255,7 +263,8 @@ class Session:
         if receipt.error is not None:
             self._batch_failed(asked, settlement=settlement, now_s=now_s)
         elif not asked.is_hello:
-            self._be_well()
+            if is_proven:
+                self._be_well()
             self._clean_receipts += 1
             if self._clean_receipts >= CLEAN_RECEIPTS:
                 self._clean_receipts = 0

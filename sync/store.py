@@ -40,6 +40,10 @@ PRAGMAS: Final = (
 )
 """How the file is opened; a benchmark opens its own the same way."""
 
+# SQLite's file header (sqlite.org/fileformat 1.3).
+_WAL_FORMAT: Final = slice(18, 20)
+_VALID_FOR: Final = slice(92, 96)
+
 Row = tuple[Any, ...]
 
 
@@ -72,6 +76,7 @@ class Database:
         try:
             # Statements are few and all cached: no text is parsed twice.
             self._connection = sqlite3.connect(self._path, isolation_level=None, timeout=0, cached_statements=64)
+            self._connection.text_factory = bytes  # text that is damaged must not fail the row it stands in
             self._set_up(self._connection)
         except sqlite3.Error as exc:
             self.disconnect()
@@ -79,6 +84,21 @@ class Database:
         except StoreError:
             self.disconnect()
             raise
+
+    def open_wreck(self) -> None:
+        """Open a damaged file that was set aside, without lock and checks, to read what can be read.
+
+        Where the first page is gone it gets a sound one, for all our files begin alike; it is kept as `PATH.page1`.
+
+        Raises:
+            StoreError: It cannot be opened.
+        """
+        try:
+            self._look_into_wreck()
+        except StoreError:
+            self.disconnect()
+            self._lend_first_page()
+            self._look_into_wreck()
 
     def disconnect(self) -> None:
         """Drop the connection and keep the lock: the next `open` starts from what is on disk."""
@@ -160,6 +180,33 @@ class Database:
             os.close(fd)
             raise StoreBusyError("another process holds the outbox") from exc
         self._lock_fd = fd
+
+    def _look_into_wreck(self) -> None:
+        try:
+            self._connection = sqlite3.connect(self._path, isolation_level=None, timeout=0)
+            self._connection.text_factory = bytes
+        except sqlite3.Error as exc:
+            raise _translate(exc) from exc
+        # writable_schema lets SQLite open a file that was cut short.
+        for pragma in ("locking_mode = EXCLUSIVE", "writable_schema = ON", "query_only = ON"):
+            self.execute(f"PRAGMA {pragma}")
+        if not self.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", ("entry",)):
+            raise StoreError("no tables")
+
+    def _lend_first_page(self) -> None:
+        try:
+            with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
+                model.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+                _migrate(model, version=0)
+                page = bytearray(model.serialize()[:PAGE_BYTES])
+            page[_WAL_FORMAT] = b"\x02\x02"
+            page[_VALID_FOR] = b"\xff" * 4  # unlike the change counter: then the size of the file counts
+            with self._path.open("r+b") as file:
+                self._path.with_name(self._path.name + ".page1").write_bytes(file.read(PAGE_BYTES))
+                file.seek(0)
+                file.write(page)
+        except (sqlite3.Error, OSError) as exc:
+            raise StoreError("first page") from exc
 
     def _set_up(self, connection: sqlite3.Connection) -> None:
         for pragma in PRAGMAS:

@@ -20,7 +20,7 @@ from sync.errors import LinkLostError, MessageRefusedError, StoreError, WireErro
 from sync.greeting import HelloFacts, make_batch, make_hello
 from sync.judge import Asked, Odd, OpenEpoch, Own, resume_at
 from sync.ledger import EpochChange, EpochReason, NewEpoch, Settlement
-from sync.link import Acknowledgement, Delivery, Link
+from sync.link import Acknowledgement, Delivery, Link, in_time
 from sync.message import OutboxMessage, Receipt
 from sync.outbox import Outbox
 from sync.session import Drop, Resend, SendBatch, SendHello, Session, Wait
@@ -154,7 +154,7 @@ class Uplink:
         try:
             async with self._connect() as link:
                 link.watch(self._activity.set)
-                await link.subscribe(topics.down(self._node, leaf="receipt"))
+                await in_time(link.subscribe(topics.down(self._node, leaf="receipt")))
                 self._session.connected(self._monotonic())
                 self._sent.clear()
                 self._refusal = None

@@ -3,7 +3,7 @@
 Whoever asks gets a future. It is resolved only after the commit is synced, or with an error after nothing was stored.
 One operation that fails does not fail its neighbours: the group is rolled back and each runs alone. After a failure the
 file is opened anew by the next operation, so a disk that was full for a while needs nobody's help. A bug ends the
-thread; all that wait are told, and so is whoever comes later.
+thread; all that wait are told, so is whoever comes later, and `ended` raises it: without the thread nothing is stored.
 """
 
 import asyncio
@@ -64,6 +64,7 @@ class Writer:
         self._gathered: list[_Operation] = []
         self._waiting = 0
         self._is_stopped = False
+        self._bug: BaseException | None = None
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[None] = self._loop.create_future()
         # Not a daemon: the interpreter waits for a commit that has begun.
@@ -89,6 +90,21 @@ class Writer:
         self._queue.put(None)
         await self._ended
         self._thread.join()  # it has nothing left to do
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it stores anything."""
+        return not self._is_stopped
+
+    async def ended(self) -> None:
+        """Wait until the thread has ended.
+
+        Raises:
+            BaseException: The bug it ended of.
+        """
+        await asyncio.wait([self._ended])  # unlike awaiting it, this leaves the future alone when it is cancelled
+        if self._bug is not None:
+            raise self._bug
 
     def append(self, group: Sequence[EntryRow]) -> asyncio.Future[int]:
         """Store a record and its notes; the seq it got."""
@@ -150,17 +166,23 @@ class Writer:
                 outcomes = self._execute(taken)
                 taken = []
                 self._tell(outcomes)
+        except BaseException as exc:
+            self._bug = exc
+            raise
         finally:
-            self._rows.database.close()
-            taken += self._take_rest()
-            self._tell([(operation.future, None, StoreError("closed")) for operation in taken])
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
-                self._loop.call_soon_threadsafe(self._end)
+            try:
+                self._rows.database.close()
+            finally:
+                with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+                    self._loop.call_soon_threadsafe(self._end, taken)
 
-    def _end(self) -> None:
+    def _end(self, taken: Sequence[_Operation]) -> None:
+        """In the event loop: nothing is taken any more; what was on its way is told so."""
         self._is_stopped = True
-        if not self._ended.done():
-            self._ended.set_result(None)
+        rest = [*taken, *self._take_rest(), *self._gathered]
+        self._gathered = []
+        self._resolve([(operation.future, None, StoreError("closed")) for operation in rest], None)
+        self._ended.set_result(None)
 
     def _take(self) -> tuple[list[_Operation], bool]:
         """Everything that waits, at least one; whether the end was asked for."""
@@ -232,7 +254,7 @@ class Writer:
         """One transaction; what each operation returned."""
         former = self._rows.state
         try:
-            if len(operations) == 1 and isinstance(operations[0], _Append):
+            if len(operations) == 1 and isinstance(operations[0], _Append) and not former.saved:
                 return [self._rows.append_alone(operations[0].group)]
             with self._rows.database.transaction():
                 return self._apply(operations)

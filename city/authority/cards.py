@@ -61,15 +61,22 @@ class Card:
         return ehc_code.code_text(self.data)
 
     def show(self, time_ms: int) -> str:
-        """The code as it is shown: a holder's phone signs the time and a nonce, a static card is as it is."""
+        """The code as it is shown: a holder's phone signs the time and a nonce, a static card is as it is.
+
+        Raises:
+            AuthorityError: No card can be shown at that time.
+        """
         if self.holder_key is None:
             return self.text
-        data = ehc_code.presentation_bytes(
-            self.data,
-            time_s=time_ms // 1000 - ehc_code.EPOCH_S,
-            nonce=random_bytes(_NONCE_BYTES),
-            sign=self.holder_key.sign,
-        )
+        try:
+            data = ehc_code.presentation_bytes(
+                self.data,
+                time_s=time_ms // 1000 - ehc_code.EPOCH_S,
+                nonce=random_bytes(_NONCE_BYTES),
+                sign=self.holder_key.sign,
+            )
+        except CodeError as exc:
+            raise AuthorityError("--ago: a card is shown from 2020-01-01 on") from exc
         return ehc_code.code_text(data)
 
 
@@ -123,7 +130,8 @@ class CardRegister:
                     holder_key=None if holder_key is None else holder_key.public.compressed,
                 )
             except CodeError as exc:
-                raise AuthorityError("the card cannot be made: a name is 1 to 30 bytes of GB18030") from exc
+                why = "a value does not fit its field" if holder is None else "a name is 1 to 30 bytes of GB18030"
+                raise AuthorityError(f"the card cannot be made: {why}") from exc
             self._database.query(
                 "INSERT INTO card (status_list, place, ref, issuer, kind, issued_day, expiry_day, state, id_no, bytes,"
                 " holder_key) VALUES (?, ?, ?, ?, ?, ?, ?, 'valid', ?, ?, ?)",

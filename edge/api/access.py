@@ -46,7 +46,7 @@ class Access:
     """The token, the one-time links and the sessions of one run of the daemon.
 
     Args:
-        token: The bearer token, at least `TOKEN_CHARS_MIN` characters (`edge.api.token_file`).
+        token: The bearer token, at least `TOKEN_CHARS_MIN` characters (`edge.secret_file`).
         monotonic_s: The monotonic clock in seconds.
         random_bytes: So many bytes from getrandom.
     """

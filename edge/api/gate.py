@@ -47,11 +47,13 @@ class Door:
 
     Attributes:
         url: What a browser calls this box: scheme, host and port, no slash at the end.
+        port: The TCP port in it.
         hosts_allowed: Names and addresses of this box; None at the Unix socket: its permission has judged.
         cookie: Name of the session cookie.
     """
 
     url: str
+    port: int
     hosts_allowed: frozenset[str] | None
     cookie: str
 

@@ -6,6 +6,7 @@ What only the command line may do stands in a table that the TCP door never gets
 import asyncio
 import math
 from collections.abc import Mapping
+from typing import Protocol
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
@@ -22,10 +23,30 @@ BODY_WAIT_S = 5.0
 """A body of that size comes in at once or not at all."""
 
 
-def application(*, door: Door, view: NodeView, access: Access) -> web.Application:
-    """The interface as it stands behind one door."""
+class Page(Protocol):
+    """The page that browsers open, wherever the request came in."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has its port, which another program may have."""
+        ...
+
+    def new_link(self) -> str | None:
+        """A fresh one-time link; None while it is not open."""
+        ...
+
+
+def application(*, door: Door, view: NodeView, access: Access, page: Page) -> web.Application:
+    """The interface as it stands behind one door.
+
+    Args:
+        door: Which.
+        view: The node, as far as the interface may see it.
+        access: Who may ask.
+        page: Whether there is a page, and links to it.
+    """
     files = static.load()
-    api = _Api(door=door, view=view, access=access, refused_page=files[static.PAGE])
+    api = _Api(door=door, view=view, access=access, page=page, refused_page=files[static.PAGE])
     open_gets: Mapping[str, Handler] = {
         **{path: _serving(file) for path, file in files.items()},
         "/healthz": _healthz,
@@ -54,14 +75,24 @@ def application(*, door: Door, view: NodeView, access: Access) -> web.Applicatio
 class _Api:
     """The answers that need the node; whoever gets here has passed the gate."""
 
-    def __init__(self, *, door: Door, view: NodeView, access: Access, refused_page: static.StaticFile) -> None:
+    def __init__(
+        self,
+        *,
+        door: Door,
+        view: NodeView,
+        access: Access,
+        page: Page,
+        refused_page: static.StaticFile,
+    ) -> None:
         self._door = door
         self._view = view
         self._access = access
+        self._page = page
         self._refused_page = refused_page
 
     async def status(self, _request: web.Request) -> web.Response:
-        return answer_json(self._view.status())
+        page = {"state": "open" if self._page.is_open else "port_taken"}
+        return answer_json({**self._view.status(), "api": page})
 
     async def recent(self, request: web.Request) -> web.Response:
         limit = answers.read_limit(request.query.get("limit"))
@@ -100,7 +131,10 @@ class _Api:
         return answer
 
     async def link(self, _request: web.Request) -> web.Response:
-        return answer_json({"link": login_link(door=self._door, access=self._access), "expires_in_s": LINK_LIFE_S})
+        link = self._page.new_link()
+        if link is None:
+            return error("port_taken", status=503)
+        return answer_json({"link": link, "expires_in_s": LINK_LIFE_S})
 
 
 def login_link(*, door: Door, access: Access) -> str:

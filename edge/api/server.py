@@ -11,7 +11,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aiohttp import web
@@ -38,6 +38,9 @@ SHUTDOWN_WAIT_S = 1.0
 
 SOCKET_MODE = 0o660
 
+PORT_RETRY_S = 5.0
+"""Whoever has just stopped the program on the page's port sees the page within seconds; one try costs nothing."""
+
 _NOT_OURS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 _LOG = "edge.api.http"
@@ -58,29 +61,88 @@ class ApiSettings:
     hosts_allowed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Addresses:
-    """Where the interface is.
+class Doors:
+    """Where the interface is, and whether the page can be opened: the port may be another program's for a while.
 
-    Attributes:
-        url: The page, with the port really taken.
-        port: That port.
-        one_time_link: Opens the page with a session, once and within ten minutes. It is a secret: ``repr`` hides it.
+    Args:
+        settings: Where to listen.
+        view: The node, as far as the interface may see it.
+        access: Who may ask.
+        stack: Closes what was opened.
     """
 
-    url: str
-    port: int
-    one_time_link: str
+    def __init__(self, *, settings: ApiSettings, view: NodeView, access: Access, stack: AsyncExitStack) -> None:
+        self._settings = settings
+        self._view = view
+        self._access = access
+        self._stack = stack
+        self._door: Door | None = None
 
-    def __repr__(self) -> str:
-        return f"Addresses(url={self.url!r}, port={self.port})"
+    @property
+    def is_open(self) -> bool:
+        """Whether the page has its port."""
+        return self._door is not None
+
+    @property
+    def port(self) -> int:
+        """The port that was taken or, until one is, the one to take."""
+        return self._settings.port if self._door is None else self._door.port
+
+    @property
+    def url(self) -> str:
+        """The page."""
+        return f"{_tcp_door(self._settings, port=self.port).url}/"
+
+    def new_link(self) -> str | None:
+        """Return a secret address that opens the page with a session, once and within ten minutes.
+
+        None while the port is another program's: that program would learn the secret.
+        """
+        return None if self._door is None else login_link(door=self._door, access=self._access)
+
+    async def open_page(self) -> None:
+        """Take the port and serve the page, or leave things as they are while another program has it.
+
+        Raises:
+            ConfigError: Nothing can ever listen there.
+        """
+        listener = await _tcp_listener(self._settings)
+        if listener is None:
+            return
+        self._stack.enter_context(listener)
+        door = _tcp_door(self._settings, port=listener.getsockname()[1])
+        await self._serve(listener, door=door)
+        self._door = door
+
+    async def open_page_when_free(self) -> None:
+        """Try for the port again and again until the page is open."""
+        while not self.is_open:
+            await asyncio.sleep(PORT_RETRY_S)
+            await self.open_page()
+
+    async def open_socket(self, path: Path) -> None:
+        """Serve the command line's Unix socket.
+
+        Raises:
+            ConfigError: The path cannot be listened on.
+        """
+        listener = self._stack.enter_context(_unix_listener(path))
+        self._stack.callback(path.unlink, missing_ok=True)
+        await self._serve(listener, door=replace(_tcp_door(self._settings, port=self.port), hosts_allowed=None))
+
+    async def _serve(self, listener: socket.socket, *, door: Door) -> None:
+        app = application(door=door, view=self._view, access=self._access, page=self)
+        await self._stack.enter_async_context(_serving(app, listener))
 
 
 @asynccontextmanager
 async def start(
     *, settings: ApiSettings, view: NodeView, access: Access, socket_path: Path | None
-) -> AsyncIterator[Addresses]:
+) -> AsyncIterator[Doors]:
     """Serve the interface until the block is left.
+
+    A port that another program has leaves the page closed and the rest working: `Doors.open_page_when_free` goes on
+    trying.
 
     Args:
         settings: Where to listen.
@@ -93,19 +155,15 @@ async def start(
         ConfigError: The address or the path cannot be listened on.
     """
     async with AsyncExitStack() as stack:
-        listener = stack.enter_context(await _tcp_listener(settings))
-        port = listener.getsockname()[1]
-        door = _tcp_door(settings, port=port)
-        await stack.enter_async_context(_serving(application(door=door, view=view, access=access), listener))
+        doors = Doors(settings=settings, view=view, access=access, stack=stack)
+        await doors.open_page()
         if socket_path is not None:
-            inner = Door(url=door.url, hosts_allowed=None, cookie=door.cookie)
-            local = stack.enter_context(_unix_listener(socket_path))
-            stack.callback(socket_path.unlink, missing_ok=True)
-            await stack.enter_async_context(_serving(application(door=inner, view=view, access=access), local))
-        yield Addresses(url=f"{door.url}/", port=port, one_time_link=login_link(door=door, access=access))
+            await doors.open_socket(socket_path)
+        yield doors
 
 
-async def _tcp_listener(settings: ApiSettings) -> socket.socket:
+async def _tcp_listener(settings: ApiSettings) -> socket.socket | None:
+    """Return what listens at the configured address; None: another program has the port."""
     try:
         # RFC 6761 6.3: the name is loopback even where no resolver says so; a minimal system has no hosts file.
         host = "127.0.0.1" if settings.host == "localhost" else settings.host
@@ -113,15 +171,18 @@ async def _tcp_listener(settings: ApiSettings) -> socket.socket:
         family, kind, _, _, address = found[0]
         listener = socket.socket(family, kind)
     except OSError as exc:
-        raise ConfigError("api.host", expected="an address of this machine") from exc
+        raise ConfigError("api.host", expected="an address of this box") from exc
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        listener.listen()  # two may bind with SO_REUSEADDR, but only one may listen
     except OSError as exc:
         listener.close()
+        if exc.errno == errno.EADDRINUSE:
+            return None
         if exc.errno in _NOT_OURS:
-            raise ConfigError("api.host", expected="an address of this machine") from exc
-        raise ConfigError("api.port", expected="a port that is free and that the daemon may listen on") from exc
+            raise ConfigError("api.host", expected="an address of this box") from exc
+        raise ConfigError("api.port", expected="a port that this account may listen on") from exc
     return listener
 
 
@@ -134,23 +195,21 @@ def _tcp_door(settings: ApiSettings, *, port: int) -> Door:
     else:
         shown = settings.hosts_allowed[0] if settings.hosts_allowed else "127.0.0.1"
     # The port stands in the cookie's name: browsers share cookies between all ports of a host.
-    return Door(url=f"http://{shown}:{port}", hosts_allowed=names, cookie=f"ehc_session_{port}")
+    return Door(url=f"http://{shown}:{port}", port=port, hosts_allowed=names, cookie=f"ehc_session_{port}")
 
 
 def _unix_listener(path: Path) -> socket.socket:
-    beside = path.with_name(f"{path.name}.new")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        beside = path.with_name(f"{path.name}.new")
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.unlink(missing_ok=True)
         listener.bind(str(beside))
         beside.chmod(SOCKET_MODE)  # before it has the name that anybody knows, and before it listens
         beside.replace(path)
-    except OSError as exc:
+    except (OSError, ValueError) as exc:  # ValueError: a path without a name
         listener.close()
-        raise ConfigError(
-            "control.socket", expected="a path in a folder that the daemon can write, under 100 bytes"
-        ) from exc
+        raise ConfigError("control.socket", expected="a path in a folder that this account can write") from exc
     return listener
 
 

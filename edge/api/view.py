@@ -25,8 +25,9 @@ class NodeView(Protocol):
             ``trust`` {``empty``, ``test_keys``, ``rung``?, ``age_s``?, ``root``?, ``issuers``?, ``status``?,
             ``roster``?: versions, ``problems``?: list of {``file``, ``rule``}};
             ``clock`` {``anchored``, ``lo_ms``, ``hi_ms``?, ``alarm``?: a `ClockAlarm`};
-            ``store`` {``writable``, ``cause``?};
-            ``crypto`` {``backend``: libcrypto | gmssl}.
+            ``store`` {``writable``, ``cause``?, ``damaged``?: the database was damaged and restored as far as possible,
+            ``set_aside``?: records of it that could not be read};
+            ``crypto`` {``backend``: libcrypto | gmssl}. The interface itself adds ``api``.
         """
         ...
 

@@ -1,9 +1,11 @@
 """Every text a person reads, by key, in Chinese first and English second: nothing else in the code speaks to people.
 
 Keys are ``group.name``, such as ``reason.VALID``; both files hold the same keys and the same places to fill in. A
-missing key or value is a bug and raises.
+missing key or value is a bug and raises. What a `ConfigError` expected is English in the code; ``expected.toml`` has
+its Chinese.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
@@ -11,6 +13,8 @@ from importlib.resources import files
 from typing import Any
 
 from edge.verdict import Reason, Verdict
+
+_PLACE = "{}"  # in expected.toml
 
 
 class Language(StrEnum):
@@ -26,11 +30,15 @@ class Messages:
     Args:
         language: Which one.
         groups: The tables of its file.
+        expectations: What a wrong configuration should have held, by its English.
     """
 
-    def __init__(self, language: Language, *, groups: Mapping[str, Mapping[str, str]]) -> None:
+    def __init__(
+        self, language: Language, *, groups: Mapping[str, Mapping[str, str]], expectations: Mapping[str, str]
+    ) -> None:
         self.language = language
         self._groups = groups
+        self._expectations = expectations
 
     def text(self, key: str, **values: Any) -> str:
         """Return the text of ``group.name`` with its places filled in."""
@@ -47,6 +55,16 @@ class Messages:
             return self.text(f"named.{kind}")
         return self.text(f"reason.{reason}")
 
+    def expected(self, english: str) -> str:
+        """Return what a `ConfigError` expected: in Chinese with the English behind it, or in English alone."""
+        for form, words in self._expectations.items():
+            found = re.fullmatch(re.escape(form).replace(re.escape(_PLACE), "(.+?)"), english)
+            if found is not None:
+                for value in found.groups():
+                    words = words.replace(_PLACE, value, 1)  # noqa: PLW2901  # one place after the other
+                return f"{words}（expected {english}）"
+        return english
+
     def keys(self) -> frozenset[str]:
         """Return all keys."""
         return frozenset(f"{group}.{name}" for group, texts in self._groups.items() for name in texts)
@@ -54,8 +72,8 @@ class Messages:
 
 def load(language: Language) -> Messages:
     """Return the texts of a language."""
-    text = files("edge.messages").joinpath(f"{language}.toml").read_text(encoding="utf-8")
-    return Messages(language, groups=tomllib.loads(text))
+    expectations = {} if language is Language.EN else _read("expected")
+    return Messages(language, groups=_read(language), expectations=expectations)
 
 
 def language_of(environment: Mapping[str, str]) -> Language:
@@ -64,3 +82,7 @@ def language_of(environment: Mapping[str, str]) -> Language:
         if value := environment.get(name):
             return Language.EN if value.startswith("en") else Language.ZH
     return Language.ZH
+
+
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads(files("edge.messages").joinpath(f"{name}.toml").read_text(encoding="utf-8"))

@@ -1,9 +1,10 @@
-// The page: asks the box every two seconds how it is and what it last said, and shows both.
+// The page: asks the box often for the newest result, every two seconds for all there is to know, and shows it.
 // ES2018 at most, no library, no text of its own (words come from /texts.*.json), nothing inserted as HTML.
 "use strict";
 
 (() => {
-  const POLL_MS = 2000;
+  const NEWS_MS = 400; // the last patient's result must be gone when the next one looks up
+  const ALL_MS = 2000; // status and list; also how often a lost box is tried
   const ANSWER_WAIT_MS = 6000; // a box that is busier than this is shown as lost
   const NEW_MS = 20000; // how long a result stands out: the next person is up by then
   const ROWS = 30;
@@ -16,6 +17,8 @@
 
   const byId = (id) => document.getElementById(id);
   let texts = {};
+  let latest = null; // the last answers: status and recent
+  let isLost = false;
   let openChip = null;
   let shownRows = "";
 
@@ -95,8 +98,8 @@
   function readers(status) {
     const all = status.readers;
     const ready = all.filter((reader) => reader.state === "ready").length;
-    const isLost = all.some((reader) => reader.state === "lost");
-    const level = isLost ? "bad" : all.length && ready === all.length ? "good" : "warn";
+    const isCut = all.some((reader) => reader.state === "lost");
+    const level = isCut ? "bad" : all.length && ready === all.length ? "good" : "warn";
     const values = { ready, all: all.length };
     const one = all.length ? text("state." + all[0].state) : text("status.readers_none");
     const lines = all.map((reader) => reader.name + " " + text("state." + reader.state));
@@ -124,17 +127,16 @@
 
   function queue(status) {
     const counts = status.queue;
-    const oldest = counts.oldest_ms;
+    const { quarantined: returned, oldest_ms: oldest } = counts;
+    const since = oldest && text("status.queue_oldest", { oldest: clock(oldest, status.now_ms, false) });
     return {
       name: "queue",
-      level: counts.quarantined ? "warn" : "good",
-      value: String(counts.waiting),
+      level: returned ? "warn" : "good",
+      value: joined([String(counts.waiting), returned && text("delivery.returned") + " " + returned]),
       help: [
-        joined([
-          text("status.queue_counts", counts),
-          oldest ? text("status.queue_oldest", { oldest: clock(oldest, status.now_ms, false) }) : "",
-        ]),
+        joined([text("status.queue_counts", counts), since]),
         text("page.help_queue"),
+        returned && text("page.help_returned"),
       ],
     };
   }
@@ -208,7 +210,7 @@
     button.setAttribute("aria-controls", "help");
     button.addEventListener("click", () => {
       openChip = openChip === chip.name ? null : chip.name;
-      poll();
+      showBar(latest[0]);
     });
     return button;
   }
@@ -216,25 +218,62 @@
   // ---- banners ----
 
   function showBanners(status) {
+    const { writable, damaged, set_aside: setAside } = status.store;
     const names = [];
-    if (!status.store.writable) names.push("store");
+    if (!writable) names.push("store");
+    if (damaged || setAside) names.push("damaged");
     if (status.trust.test_keys) names.push("test_keys");
     if (status.trust.empty) names.push("trust");
     const banners = byId("banners");
-    if (banners.names === names.join()) return;
-    banners.names = names.join();
+    const look = names.join() + setAside;
+    if (banners.look === look) return;
+    banners.look = look;
+    const count = setAside ? text("page.banner_damaged_count", { n: setAside }) : "";
+    const more = (name) => (name === "damaged" ? count : "") + text("page.banner_" + name + "_more");
     replace(
       banners,
       names.map((name) => {
         const words = make("div", "", [
           make("strong", "", clauses(text("page.banner_" + name))),
-          make("span", "", clauses(text("page.banner_" + name + "_more"))),
+          make("span", "", clauses(more(name))),
         ]);
         const banner = make("div", "banner banner-" + name, [shape(name === "test_keys" ? "RETRY" : "REFUSE"), words]);
         banner.setAttribute("role", "alert");
         return banner;
       })
     );
+  }
+
+  // ---- what stops the work ----
+
+  // While no scan can arrive or be seen, nothing may ask for one: code, level, what happened, what mends it.
+  function stopper({ readers: all }) {
+    const isAny = (state) => all.some((reader) => reader.state === state);
+    if (isLost) return ["E-B01", "bad", text("page.stop_unseen"), text("page.stop_unseen_mend")];
+    if (isAny("ready")) return null;
+    if (isAny("lost")) return ["E-R01", "bad", text("page.stop_lost"), text("page.help_readers_bad")];
+    return ["E-R01", "warn", text(all.length ? "page.stop_opening" : "page.stop_none"), text("page.help_readers_warn")];
+  }
+
+  function showStage() {
+    const [status, { recent: rows }] = latest;
+    const stop = stopper(status);
+    const card = byId("stop");
+    byId("prompt").hidden = Boolean(stop);
+    card.hidden = !stop;
+    if (stop && card.look !== stop.join()) {
+      const [code, level, what, mend] = stop;
+      const line = (label, words) => make("p", "", [make("strong", "", label), make("span", "", clauses(words))]);
+      card.look = stop.join();
+      card.className = "stop is-" + level;
+      replace(card, [
+        make("div", "head", [shape(SHAPE[level]), make("h1", "", clauses(what))]),
+        line(text("page.stop_now"), text("page.stop_now_do")),
+        line(text("page.stop_mend"), mend),
+        make("div", "code", code),
+      ]);
+    }
+    showResult(rows[0], status.now_ms, Boolean(stop));
   }
 
   // ---- the result and the list ----
@@ -244,15 +283,15 @@
   const toneOf = (row) => (isUnsaved(row) ? "bad" : row.outcome);
   const wordOf = (row) => text(isUnsaved(row) ? "delivery.unsaved" : "outcome." + row.outcome);
 
-  function showResult(row, nowMs) {
+  function showResult(row, nowMs, isPast) {
     const result = byId("result");
     result.hidden = !row;
     if (!row) return;
-    const isNew = nowMs - row.at_ms < NEW_MS;
-    const look = JSON.stringify([row, isNew]);
+    const isNew = !isPast && nowMs - row.at_ms < NEW_MS;
+    const look = JSON.stringify([row, isNew, isPast]);
     if (result.look !== look) {
       result.look = look;
-      result.className = "result is-" + toneOf(row) + (isNew ? " is-new" : "");
+      result.className = "result is-" + toneOf(row) + (isNew ? " is-new" : "") + (isPast ? " is-past" : "");
       replace(result, resultParts(row, nowMs, isNew));
     }
   }
@@ -327,44 +366,57 @@
     return Promise.all([ask("/api/v1/status"), ask("/api/v1/recent?limit=" + ROWS)]);
   }
 
+  const newest = (recent) => JSON.stringify(recent && recent.recent[0]);
+
+  async function askNews() {
+    const isDue = !latest || isLost || performance.now() - askedAt >= ALL_MS;
+    if (!isDue && newest(await ask("/api/v1/recent?limit=1")) === newest(latest[1])) return latest;
+    askedAt = performance.now();
+    return askAll();
+  }
+
   function show([status, recent]) {
     const isIn = status !== null && recent !== null;
+    latest = isIn ? [status, recent] : null;
     byId("desk").hidden = byId("top").hidden = byId("banners").hidden = !isIn;
     byId("login").hidden = isIn;
     byId("used").hidden = location.pathname !== "/login";
     if (!isIn) return;
     showBar(status);
     showBanners(status);
-    showResult(recent.recent[0], status.now_ms);
+    showStage();
     showRows(recent.recent, status.now_ms);
     showAbout(status);
   }
 
   let timer = 0;
+  let askedAt = 0;
   let isPolling = false;
 
   async function poll() {
-    if (isPolling) return;
-    isPolling = true;
     clearTimeout(timer);
+    if (isPolling || document.hidden) return;
+    isPolling = true;
     let answers = null;
     try {
-      answers = await askAll();
+      answers = await askNews();
     } catch (error) {
       answers = null; // refused, timed out or broken off: all the same to who looks at the page
     }
-    timer = setTimeout(poll, POLL_MS);
     isPolling = false;
+    if (!document.hidden) timer = setTimeout(poll, answers && answers[0] ? NEWS_MS : ALL_MS);
     showLost(answers === null);
     if (answers) show(answers);
+    else if (latest) showStage();
   }
 
-  function showLost(isLost) {
+  function showLost(isNow) {
+    isLost = isNow;
     document.body.classList.toggle("is-lost", isLost);
     if (byId("lost").hidden === isLost) byId("lost").hidden = !isLost;
   }
 
-  document.addEventListener("visibilitychange", poll); // browsers slow hidden pages down: catch up when seen again
+  document.addEventListener("visibilitychange", poll); // a hidden page rests; seen again, it catches up
   window.addEventListener("online", poll);
   poll();
 })();

@@ -51,7 +51,7 @@ CREATE TABLE quarantine (
   PRIMARY KEY (epoch, seq)
 ) STRICT, WITHOUT ROWID;
 
--- How long records have been settled, to the hour, by the lower end of the time interval: rows carry no time.
+-- How long records have been settled, to the hour, by the upper end of the time interval: rows carry no time.
 CREATE TABLE age (
   at_ms INTEGER PRIMARY KEY,
   n     INTEGER NOT NULL  -- every record below it was settled then

@@ -6,6 +6,7 @@ ends by itself, with code 0 only if all of it held.
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -32,6 +33,8 @@ def main() -> int:
     parser.add_argument("--exit", action="store_true", help="end by itself; code 0 only if every promise held")
     parser.add_argument("--keep", action="store_true", help="keep the folder with keys, databases and logs")
     args = parser.parse_args()
+    for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):  # whichever way it ends, nothing is left running
+        signal.signal(each, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="ehc-demo-"))
     demo = Demo(Town(folder))
     try:

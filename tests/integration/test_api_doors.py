@@ -1,6 +1,7 @@
 """Where the interface listens: the Unix socket, the addresses, and how it ends."""
 
 import asyncio
+import errno
 import socket
 import stat
 
@@ -31,7 +32,7 @@ async def test_unix_socket_is_for_its_group(box):
 
 async def test_unix_socket_answers_without_session(box):
     """Who may open the socket gets what a session gets."""
-    assert (await box.ask_on_socket("/api/v1/status")).json == box.node.state
+    assert (await box.ask_on_socket("/api/v1/status")).json == {**box.node.state, "api": {"state": "open"}}
     assert (await box.ask_on_socket("/api/v1/verify", method="POST", body=text_body())).status == 200
 
 
@@ -88,21 +89,79 @@ async def test_address_that_cannot_be_had_is_a_configuration_error(host, where):
     assert caught.value.where == where
 
 
-async def test_taken_port_is_a_configuration_error(box):
-    """A port that another program holds is named by its key."""
-    settings = server.ApiSettings(port=box.addresses.port)
+@pytest.fixture
+def taken():
+    """A TCP port that another program listens on."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other
+
+
+async def test_a_taken_port_closes_the_page_and_nothing_else(taken, tmp_path):
+    """The command line works, says so, and gets no link: the other program would learn its secret."""
+    async with serving(tmp_path, port=taken.getsockname()[1]) as box:
+        status = await box.ask_on_socket("/api/v1/status")
+        link = await box.ask_on_socket("/api/v1/link", method="POST")
+
+        assert not box.addresses.is_open
+        assert box.addresses.new_link() is None
+        assert box.addresses.url == f"{box.origin}/"
+    assert status.json["api"] == {"state": "port_taken"}
+    assert (link.status, link.json) == (503, {"error": "port_taken"})
+
+
+async def test_the_page_opens_as_soon_as_its_port_is_free(taken, tmp_path, monkeypatch):
+    """It is tried for again and again, and the link then made works."""
+    pauses = []
+
+    async def pause(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            taken.close()
+
+    async with serving(tmp_path, port=taken.getsockname()[1]) as box:
+        monkeypatch.setattr("edge.api.server.asyncio.sleep", pause)
+        await box.addresses.open_page_when_free()
+        monkeypatch.undo()
+
+        assert pauses == [server.PORT_RETRY_S] * 3
+        assert (await box.ask("/healthz")).status == 200
+        assert (await box.ask_on_socket("/api/v1/status")).json["api"] == {"state": "open"}
+        answer = await box.ask_on_socket("/api/v1/link", method="POST")
+        assert (await box.log_in(answer.json["link"])).status == 303
+    with pytest.raises(ConnectionError):
+        await connect(port=box.addresses.port)
+
+
+async def test_two_that_share_an_address_do_not_share_the_port(tmp_path):
+    """A program that took the port and does not listen yet makes no difference: one of the two is told."""
+    async with serving(tmp_path / "a") as first, serving(tmp_path / "b", port=first.addresses.port) as second:
+        assert (first.addresses.is_open, second.addresses.is_open) == (True, False)
+
+
+async def test_a_port_that_needs_another_account_is_a_configuration_error(monkeypatch):
+    """Trying again would not help."""
+
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(server.socket.socket, "bind", refuse)
 
     with pytest.raises(ConfigError, match=r"api\.port"):
-        async with server.start(settings=settings, view=FakeNode(), access=new_access(), socket_path=None):
+        async with server.start(settings=server.ApiSettings(), view=FakeNode(), access=new_access(), socket_path=None):
             pass
 
 
-async def test_socket_path_that_cannot_be_had_is_a_configuration_error(tmp_path):
-    """A path that is too long for a socket is named by its key."""
+@pytest.mark.parametrize("path", ["x" * 200, "file/ctl", "folder", "/"])
+async def test_socket_path_that_cannot_be_had_is_a_configuration_error(tmp_path, path):
+    """A path that is too long, below a file, a folder, or none is named by its key."""
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
 
     with pytest.raises(ConfigError, match=r"control\.socket"):
         async with server.start(
-            settings=server.ApiSettings(), view=FakeNode(), access=new_access(), socket_path=tmp_path / ("x" * 200)
+            settings=server.ApiSettings(), view=FakeNode(), access=new_access(), socket_path=tmp_path / path
         ):
             pass
 
@@ -123,8 +182,9 @@ async def test_link_names_an_address_that_a_browser_can_open(host, hosts_allowed
 
     async with server.start(settings=settings, view=FakeNode(), access=new_access(), socket_path=None) as addresses:
         assert addresses.url == f"http://{shown}:{addresses.port}/"
-        assert addresses.one_time_link.startswith(addresses.url)
-        assert addresses.one_time_link not in repr(addresses)
+        link = addresses.new_link()
+        assert link.startswith(addresses.url)
+        assert link not in repr(addresses)
 
 
 async def test_leaving_ends_open_connections_soon(tmp_path):

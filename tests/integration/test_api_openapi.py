@@ -24,9 +24,18 @@ def new_access():
     return Access(token=TOKEN, monotonic_s=lambda: 0.0, random_bytes=lambda size: b"\x05" * size)
 
 
+class NoPage:
+    """A page whose port another program has."""
+
+    is_open = False
+
+    def new_link(self):
+        return None
+
+
 def routes(*, hosts_allowed):
-    door = Door(url="http://127.0.0.1:1", hosts_allowed=hosts_allowed, cookie="c")
-    app = application(door=door, view=FakeNode(), access=new_access())
+    door = Door(url="http://127.0.0.1:1", port=1, hosts_allowed=hosts_allowed, cookie="c")
+    app = application(door=door, view=FakeNode(), access=new_access(), page=NoPage())
     found = {(route.method, route.resource.canonical) for route in app.router.routes()}
     return {(method, path) for method, path in found if method != "HEAD" and path not in static.load()}
 
@@ -153,7 +162,7 @@ async def test_refusal_fits_its_description(ask):
 
 def test_the_check_finds_what_does_not_fit():
     """The checker itself sees a missing, an undescribed and a wrong member."""
-    wrong = {**STATUS, "clock": {"anchored": 1}, "more": 1}
+    wrong = {**STATUS, "api": {"state": "open"}, "clock": {"anchored": 1}, "more": 1}
     del wrong["node"]
 
     found = problems(wrong, DOCUMENT["components"]["schemas"]["Status"], document=DOCUMENT)

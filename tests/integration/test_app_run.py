@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import socket
 import sys
 import time
 from pathlib import Path
@@ -126,6 +127,41 @@ async def test_the_command_line_asks_the_running_daemon(trusted: Path, capsys: p
     assert "/login?code=" in out
     assert "VALID_STALE  health card (signed code)" in out
     assert json.loads(out.splitlines()[-1])["reason"] == "CLOCK_UNSURE"
+
+
+async def test_a_taken_port_does_not_stop_scanning(
+    trusted: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page is missing, that is said, the rest works; and the page comes as soon as its port is free."""
+    monkeypatch.setattr("edge.api.server.PORT_RETRY_S", 0.01)
+    config = trusted / "edge.toml"
+    with socket.socket() as other, PtyPort(trusted / "scanner-1") as port:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        toml = configuration(trusted, readers=("scanner-1",)).replace("port = 0", f"port = {taken}")
+        config.write_text(toml)
+        async with running(trusted, toml=toml) as daemon:
+            await daemon.ready()
+            port.write(STATIC.encode() + b"\r")
+            recent = await daemon.recent_of(1)
+            status = await daemon.status()
+            link = await asyncio.to_thread(main, ["status", "--link", f"--config={config}", "--lang=en"])
+            told = list(daemon.said)
+            other.close()
+            await until(lambda: len(daemon.said) == 3)
+            late = await daemon.status()
+
+    url = f"http://127.0.0.1:{taken}/"
+    assert [row["delivery"] for row in recent] == ["saved"]
+    assert (status["api"], late["api"]) == ({"state": "port_taken"}, {"state": "open"})
+    assert link == 1
+    assert "there is no page" in capsys.readouterr().err
+    assert told == [{"event": "started", "node": NODE}, {"event": "port_taken", "url": url}]
+    assert daemon.said[2]["url"] == url
+    assert daemon.said[2]["link"].startswith(f"{url}login?code=")
+    warnings = [record for record in caplog.records if record.levelno == logging.WARNING and url in record.getMessage()]
+    assert len(warnings) == 1
 
 
 async def test_a_disk_that_fails_does_not_stop_pruning_for_good(
@@ -372,7 +408,7 @@ async def test_a_task_that_dies_takes_the_daemon_down(trusted: Path, monkeypatch
 
 
 def _main(folder: Path, toml: str) -> int:
-    return app.main(parse(toml.encode()), messages=load(Language.EN), say=lambda _: None)
+    return app.main(parse(toml.encode()), messages=load(Language.EN), say=lambda *_, **__: None)
 
 
 def test_exit_codes_of_the_process(trusted: Path, monkeypatch: pytest.MonkeyPatch) -> None:

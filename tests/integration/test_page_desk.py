@@ -6,7 +6,7 @@ import pytest_asyncio
 from edge.verdict import Reason
 from tests.support.browser import SIZES, chromium
 from tests.support.desk import DESK, LOST, LOUD, UNANSWERED, WORDS, new_desk
-from tests.support.node_view import row
+from tests.support.node_view import READERS_LOST, STORE_DAMAGED, row
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -97,6 +97,115 @@ async def test_delivery_is_followed(desk):
     await desk.shows("已送达", within="#result")
     desk.node.rows = [row(delivery="returned")]
     await desk.shows("被退回", within="#result")
+    shown = desk.tab.locator("#result .is-returned use, .row .is-returned use")
+    assert [await each.get_attribute("href") for each in await shown.all()] == ["#shape-returned"] * 2
+
+
+async def test_returned_records_are_counted_in_the_bar(desk):
+    """Records that the city returned stand in the bar with their number, apart from those that wait."""
+    desk.node.state["queue"] = {"waiting": 128, "quarantined": 2}
+    await desk.open()
+
+    chip = desk.tab.locator(".chip:nth-child(3)")
+    assert "".join((await chip.inner_text()).split()) == "待上传128·被退回2"
+    await chip.click()
+    await desk.shows(WORDS["page"]["help_returned"], within="#help")
+
+
+async def test_new_scan_replaces_the_last_patient_in_half_a_second(desk):
+    """Whenever a scan comes, the result before it is gone within half a second of the page's time."""
+    await desk.open_with_stopped_clock()
+
+    for number, name in enumerate(("钱*", "吴**", "郑*", "冯**", "褚*", "卫**")):
+        desk.node.rows.insert(0, row(name=name, seq=100 + number))
+        await desk.pass_time(500)
+        assert await desk.tab.locator("#result .name").inner_text() == name
+        assert name in await desk.tab.locator(".row").first.inner_text()
+
+
+async def test_page_asks_little_of_a_quiet_box(desk):
+    """While nothing happens, the page asks for one row a few times a second and for all of it every two seconds."""
+    await desk.open_with_stopped_clock()
+    desk.asked.clear()
+
+    await desk.pass_time(20_000)
+
+    assert 35 <= desk.asked.count("/api/v1/recent?limit=1") <= 50
+    assert 8 <= desk.asked.count("/api/v1/status") <= 10
+    assert desk.asked.count("/api/v1/recent?limit=30") == desk.asked.count("/api/v1/status")
+
+
+async def test_hidden_page_rests_and_catches_up(desk):
+    """A page that nobody sees asks nothing; seen again, it shows at once what has happened."""
+    await desk.open_with_stopped_clock()
+    await desk.set_hidden(True)
+    desk.asked.clear()
+
+    await desk.pass_time(5_000)
+    resting = [path for path in desk.asked if path != "/healthz"]
+    desk.node.rows.insert(0, row(name="钱*", seq=100))
+    await desk.set_hidden(False)
+
+    assert resting == []
+    await desk.shows("钱*", within="#result")
+
+
+@pytest.mark.parametrize(
+    ("readers", "what", "mend"),
+    [
+        (READERS_LOST, "读卡器已断开", "help_readers_bad"),
+        ([{"name": "s1", "state": "opening"}], "读卡器正在打开", "help_readers_warn"),
+        ([], "没有配置读卡器", "help_readers_warn"),
+    ],
+)
+async def test_no_scan_is_asked_for_without_a_reader(desk, readers, what, mend):
+    """Without a reader a card says what, what to do now and how to mend it, and the last result is past."""
+    await desk.open()
+    await desk.tab.wait_for_selector("#result.is-new")
+
+    desk.node.state["readers"] = readers
+    await desk.tab.wait_for_selector("#stop:not([hidden])")
+
+    card = "".join((await desk.tab.locator("#stop").inner_text()).split())
+    for words in (what, "E-R01", WORDS["page"]["stop_now_do"], WORDS["page"][mend]):
+        assert "".join(words.split()) in card
+    assert not await desk.tab.get_by_text("请扫码或刷卡").is_visible()
+    classes = (await desk.tab.locator("#result").get_attribute("class")).split()
+    assert "is-past" in classes
+    assert "is-new" not in classes
+    await desk.shows("上一位", within="#result")
+    assert not await desk.tab.locator("#result .do").is_visible()
+
+
+async def test_scan_is_asked_for_again_once_a_reader_is_back(desk):
+    """A reader that is plugged in again brings the prompt back by itself; one of two that works keeps it."""
+    desk.node.state["readers"] = READERS_LOST
+    await desk.open()
+    await desk.tab.wait_for_selector("#stop:not([hidden])")
+
+    desk.node.state["readers"] = [*READERS_LOST, {"name": "scanner-2", "state": "ready"}]
+
+    await desk.tab.locator("#stop").wait_for(state="hidden")
+    await desk.shows("请扫码或刷卡")
+    assert "is-past" not in await desk.tab.locator("#result").get_attribute("class")
+
+
+async def test_damaged_database_is_shouted(desk):
+    """A database that was damaged is shouted with its code and the number of records that could not be read."""
+    desk.node.state["store"] = STORE_DAMAGED
+    await desk.open()
+
+    banner = desk.tab.locator(".banner-damaged[role=alert]")
+    shown = "".join((await banner.inner_text()).split())
+    assert "数据库曾损坏，已尽力恢复，请联系运维（E-S02）" in shown
+    assert "有3条记录没能读出" in shown
+
+    desk.node.state["store"] = {"writable": True, "damaged": True}
+    await desk.tab.get_by_text("没能读出").wait_for(state="detached")
+    assert await banner.count() == 1
+    desk.node.state["store"] = {"writable": True, "damaged": False, "set_aside": 0}
+    await banner.wait_for(state="detached")
+    assert desk.complaints == []
 
 
 async def test_unsaved_scan_looks_like_no_result(desk):
@@ -195,11 +304,15 @@ async def test_lost_box_is_said_and_found_again(desk):
     await desk.stop_box()
     await desk.tab.wait_for_selector(LOST)
     await desk.shows("与盒子失去连接")
+    await desk.shows("E-B01", within="#stop")
+    assert not await desk.tab.get_by_text("请扫码或刷卡").is_visible()
+    assert "is-past" in await desk.tab.locator("#result").get_attribute("class")
     desk.node.rows = [row(reason=Reason.EXPIRED)]
     await desk.start_box()
     await desk.tab.locator("#lost").wait_for(state="hidden")
 
     await desk.shows(WORDS["reason"]["EXPIRED"], within="#result")
+    await desk.shows("请扫码或刷卡")
     assert [text for text in desk.complaints if not text.startswith(UNANSWERED)] == []
 
 

@@ -5,7 +5,7 @@ import pytest
 from edge.verdict import Carrier, Reason
 from tests.support.browser import SIZES, chromium
 from tests.support.desk import LOGIN, LOST, LOUD, new_desk
-from tests.support.node_view import row
+from tests.support.node_view import READERS_LOST, STORE_DAMAGED, row
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
@@ -16,22 +16,34 @@ async def test_fits_the_screen_and_is_readable(size):
         await desk.tab.goto(desk.link("0" * 32))
         await desk.tab.wait_for_selector(LOGIN)
         found["login"] = await desk.tab.evaluate(MEASURE)
+        command_lines = await desk.tab.evaluate(COMMAND_LINES)
 
         await desk.open()
         await desk.tab.locator(".chip:nth-child(2)").click()
         found["ordinary"] = await desk.tab.evaluate(MEASURE)
 
-        desk.node.state |= {"trust": LOUD, "store": {"writable": False}, "uplink": {"state": "offline"}}
+        desk.node.state |= {"trust": LOUD, "store": STORE_DAMAGED | {"writable": False}, "uplink": {"state": "offline"}}
         desk.node.rows.insert(0, row(carrier=Carrier.NATIONAL_DYNAMIC, reason=Reason.STATUS_NOT_COVERED, name="欧阳**"))
         await desk.open()
         found["loud"] = await desk.tab.evaluate(MEASURE)
+
+        desk.node.state |= {"readers": READERS_LOST, "queue": {"waiting": 12345, "quarantined": 678}}
+        await desk.open()
+        found["no reader"] = await desk.tab.evaluate(MEASURE)
 
         await desk.stop_box()
         await desk.tab.wait_for_selector(LOST)
         found["lost"] = await desk.tab.evaluate(MEASURE)
 
+    assert command_lines == 1
     assert found == {state: {"sideways": 0, "small": [], "faint": [], "tight": []} for state in found}
 
+
+COMMAND_LINES = """() => {
+  const range = document.createRange();
+  range.selectNodeContents(document.querySelector("#login code .clause"));
+  return new Set(Array.from(range.getClientRects(), (box) => Math.round(box.top))).size;
+}"""
 
 MEASURE = """() => {
   const channel = (value) => (value /= 255) <= 0.03928 ? value / 12.92 : Math.pow((value + 0.055) / 1.055, 2.4);

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from edge.settings import NodeSettings, Settings, parse
+from edge.verdict import Reason
 
 UNIT = Path(__file__).parents[2] / "systemd/ehc-edge.service"
+MANUAL = Path(__file__).parents[2] / "docs/operations.md"
 ANALYZE = shutil.which("systemd-analyze")
 EXPOSURE_MAX = 20  # of 100: what a network service of one account can reach
 
@@ -73,3 +75,28 @@ def test_its_folders_are_the_defaults_of_the_configuration() -> None:
 
     assert [f"/var/lib/{name}" for name in service["StateDirectory"].split()] == [str(node.data_dir), str(node.key_dir)]
     assert str(settings.control.socket.parent) == f"/run/{service['RuntimeDirectory']}"
+
+
+def test_the_manual_puts_everything_where_the_unit_looks() -> None:
+    """Whoever follows it on a fresh box has the program, the account, the folders and the manual itself."""
+    unit, manual = _unit(), MANUAL.read_text(encoding="utf-8")
+    program, _, _, configuration = unit["Service"]["ExecStart"].split()
+
+    wanted = {
+        f"{unit['Unit']['Documentation'].removeprefix('file:')}\n",
+        program,
+        configuration,
+        "/usr/lib/sysusers.d/ehc-edge.conf && systemd-sysusers",
+        f"-o {unit['Service']['User']} -g {unit['Service']['Group']}",
+        *(f"/var/lib/{name}" for name in unit["Service"]["StateDirectory"].split()),
+        *("node.key", "node-encryption.key", "ca.pem", "client.pem", "client.key", "root.1.json"),
+    }
+
+    assert {text for text in wanted if text not in manual} == set()
+
+
+def test_the_manual_explains_every_reason() -> None:
+    """No word on the screen is without a line that says what to do."""
+    manual = MANUAL.read_text(encoding="utf-8")
+
+    assert {reason for reason in Reason if reason not in manual} == set()

@@ -1,5 +1,6 @@
 """The uplink between an outbox and a city: what answers do to the ledger, over a broker in memory."""
 
+import asyncio
 import dataclasses
 import sqlite3
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from sync import chain, wire
 from sync.errors import LinkLostError, StoreError
 from sync.ledger import EpochReason
-from sync.link import Delivery
+from sync.link import Delivery, in_time
 from sync.message import Receipt
 from sync.outbox import Outbox
 from sync.pruning import Keep
@@ -160,6 +161,12 @@ async def test_a_damaged_record_is_set_aside_and_the_rest_delivered(tmp_path: Pa
     assert heard.changes[0].reason is EpochReason.DAMAGED
 
 
+async def test_a_broker_that_answers_nothing_is_given_up() -> None:
+    """A subscribe or publish without an answer ends as a lost link."""
+    with pytest.raises(LinkLostError, match="timeout"):
+        await in_time(asyncio.Event().wait(), timeout_s=0.001)
+
+
 async def test_a_city_that_wants_what_was_pruned_gets_an_epoch(tmp_path: Path) -> None:
     """What is not held any more is named in the audit; what is held follows."""
     broker, city, heard = FakeBroker(), SmallCity(), Heard()
@@ -168,9 +175,9 @@ async def test_a_city_that_wants_what_was_pruned_gets_an_epoch(tmp_path: Path) -
         uplink = make_uplink(outbox, connect=broker.connect, heard=heard)
         async with running(serve(city, connect=broker.connect), uplink.run()):
             await until(lambda: settled(outbox))
-        await outbox.prune(Keep(lo_ms=10**9, keep_ms=10**9 - 1, bytes_max=10**9))
+        await outbox.prune(Keep(lo_ms=10**9, hi_ms=10**9, keep_ms=10**9 - 1, bytes_max=10**9))
         await fill(outbox, first=7, count=2)
-        await outbox.prune(Keep(lo_ms=2 * 10**9, keep_ms=1, bytes_max=10**9))
+        await outbox.prune(Keep(lo_ms=2 * 10**9, hi_ms=2 * 10**9, keep_ms=1, bytes_max=10**9))
         city.positions = {1: {seq: row for seq, row in city.positions[1].items() if seq <= 2}}
         city.inc += 1
         async with running(serve(city, connect=broker.connect), uplink.run()):

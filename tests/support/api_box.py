@@ -32,6 +32,7 @@ class Box:
         self.socket_path = socket_path
         self.host = f"127.0.0.1:{addresses.port}"
         self.origin = f"http://{self.host}"
+        self.link = addresses.new_link()
         self.cookie = None
 
     async def ask(self, target, *, method="GET", host=None, headers=(), body=b""):
@@ -54,7 +55,7 @@ class Box:
 
     async def log_in(self, link=None):
         """Open a one-time link as a browser does, and keep the cookie."""
-        answer = await self.ask((link or self.addresses.one_time_link).removeprefix(self.origin))
+        answer = await self.ask((link or self.link).removeprefix(self.origin))
         if "set-cookie" in answer.headers:
             self.cookie = answer.headers["set-cookie"].split(";")[0]
         return answer

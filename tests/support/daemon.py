@@ -31,7 +31,7 @@ def configuration(folder: Path, *, readers: tuple[str, ...] = (), extra: str = "
 class Daemon:
     """A running node as its command line sees it."""
 
-    def __init__(self, folder: Path, *, task: asyncio.Task[int], said: list[str]) -> None:
+    def __init__(self, folder: Path, *, task: asyncio.Task[int], said: list[dict[str, str]]) -> None:
         self.task = task
         self.said = said
         self._socket = folder / "ctl"
@@ -73,9 +73,13 @@ class Daemon:
 @asynccontextmanager
 async def running(folder: Path, *, toml: str, environment: Mapping[str, str] | None = None) -> AsyncIterator[Daemon]:
     """Run a node until the block is left; it is up when the block begins."""
-    said: list[str] = []
+    said: list[dict[str, str]] = []
+
+    def say(event: str, /, **members: str) -> None:
+        said.append({"event": event, **members})
+
     task = asyncio.create_task(
-        app.run(parse(toml.encode()), messages=load(Language.EN), say=said.append, environment=dict(environment or {})),
+        app.run(parse(toml.encode()), messages=load(Language.EN), say=say, environment=dict(environment or {})),
         name="daemon under test",
     )
     daemon = Daemon(folder, task=task, said=said)

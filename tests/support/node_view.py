@@ -63,11 +63,15 @@ def row(*, ago_s=0, carrier=Carrier.EHC1, reason=Reason.VALID, delivery="saved",
 
 
 def morning():
-    """The rows of an ordinary morning, newest first: all four results, all but one of the delivery states."""
+    """The rows of an ordinary morning, newest first: all four results, all delivery states but unsaved."""
     return [
         row(ago_s=ago_s, carrier=carrier, reason=reason, delivery=delivery, name=name, seq=80 - number)
         for number, (ago_s, carrier, reason, delivery, name) in enumerate(_MORNING)
     ]
+
+
+READERS_LOST = [{"name": "scanner-1", "state": "lost"}]
+STORE_DAMAGED = {"writable": True, "damaged": True, "set_aside": 3}
 
 
 class FakeNode:

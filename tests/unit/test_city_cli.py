@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 
+from city import commands
 from city.__main__ import main
+from city.authority.cards import CardKind, CardRegister
+from city.authority.issuers import IssuerBook
 from city.authority.keys import write_new
 from city.errors import AuthorityError
+from city.home import Home
 from edge import ehc_code, settings
 from edge.gm import PrivateKey, private_key, public_key
 from edge.roster import PersonState, card_carrier, id_carrier, index_carrier
@@ -53,6 +57,10 @@ class City:
         return load_directory(folder or self.folder / "published", decrypt_roster=decrypt, node=NODE)
 
 
+def city_home(city: City) -> Home:
+    return Home(city.folder)
+
+
 @pytest.fixture
 def city(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> City:
     city = City(tmp_path / "city", capsys)
@@ -83,6 +91,58 @@ def test_init_overwrites_nothing(city: City) -> None:
     assert "无法执行 cannot be done" in error
     assert before == {path.name: path.read_bytes() for path in (city.folder / "keys").iterdir()}
     assert city.fails("node", "add", NODE)[0] == 1
+
+
+def test_init_never_joins_somebodys_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder that holds anything, such as a source package called city, is left as it is."""
+    (tmp_path / "__init__.py").write_text("")
+
+    assert main(["init", "--home", str(tmp_path)]) == 1
+    assert "--home" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["__init__.py"]
+
+
+def test_init_takes_an_empty_folder(tmp_path: Path) -> None:
+    """A folder that was made for it, such as a mounted disk, is as good as none."""
+    assert main(["init", "--home", str(tmp_path)]) == 0
+    assert (tmp_path / "city.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "said"), [(["a", "all"], "a node's name"), (["a", "b", "a"], "a: 重复 named twice"), (["a/b"], "name")]
+)
+def test_init_looks_at_every_name_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], names: list[str], said: str
+) -> None:
+    """A node's name that is none or comes twice is refused before anything is made."""
+    words = [word for name in names for word in ("--node", name)]
+
+    assert main(["init", "--home", str(tmp_path / "a" / "city"), *words]) == 1
+    assert said in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("step", ["found_city", "add_node", "publish"])
+def test_a_failed_init_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, is_there: bool
+) -> None:
+    """Wherever it fails, everything it made is gone, and a folder that was there stays, empty."""
+    home = tmp_path / "a" / "city"
+    if is_there:
+        home.mkdir(parents=True)
+    whole = getattr(commands, step)
+
+    def fail(*args: Any, **options: Any) -> None:
+        whole(*args, **options)
+        raise AuthorityError("the disk is full")
+
+    monkeypatch.setattr(commands, step, fail)
+    assert main(["init", "--home", str(home), "--node", NODE]) == 1
+    assert list(tmp_path.rglob("*")) == ([home.parent, home] if is_there else [])
+
+    monkeypatch.setattr(commands, step, whole)
+    assert main(["init", "--home", str(home), "--node", NODE]) == 0
 
 
 def test_private_files_are_the_owners_alone(city: City) -> None:
@@ -316,16 +376,74 @@ def test_a_table_that_cannot_be_read_is_named(city: City, tmp_path: Path) -> Non
         (("--name", "张" * 16, "--sex", "2", "--birth", "2017-12-25"), "cannot be made"),
         (("--issued", "2020-02-30"), "--issued"),
         (("--issuer", "3"), "no such issuer"),
+        (("--issued", "2019-12-31"), "--issued: 2020-01-01 to 2199-06-06"),
+        (("--issued", "2199-06-07"), "--issued: 2020-01-01 to 2199-06-06"),
+        (("--days", "-1"), "--days: 0 to"),
+        (("--issued", "2199-06-06", "--days", "1"), "--days: 0 to 0"),
+        (("--days", "70000"), "--days: 0 to"),
+        (("--name", "张小雨", "--sex", "2", "--birth", "1899-12-31"), "--birth: from 1900-01-01 to 2079-06-06"),
+        (("--name", "张小雨", "--sex", "2", "--birth", "2079-06-07"), "--birth: from 1900-01-01 to 2079-06-06"),
+        (("--birth", "1899-12-31"), "--birth: from 1900-01-01 to 2079-06-06"),
         (("--qr", "card.jpg"), ".svg or .png"),
+        (("--qr", "no-such-folder/card.svg"), "card.svg: cannot be written"),
     ],
 )
 def test_a_card_that_cannot_be_made_is_refused(city: City, words: tuple[str, ...], expected: str) -> None:
-    """Options that make no card fail with exit code 1 and say which."""
+    """Options that make no card fail with exit code 1, say which, and leave the register as it was."""
     code, error = city.fails("card", "issue", *words)
 
     assert code == 1
     assert expected in error
+    assert "--name" in words or "name" not in error
     assert not [word for word in HIDDEN if word in error]
+    assert city("card", "list")["cards"] == []
+
+
+def test_the_last_days_a_card_can_say_are_taken(city: City) -> None:
+    """Both ends of every range belong to it."""
+    ends = ("--issued", "2199-06-06", "--days", "0")
+    for birth in ("1900-01-01", "2079-06-06"):
+        card = city("card", "issue", "--name", "张小雨", "--sex", "2", "--birth", birth, *ends)
+
+        holder = ehc_code.parse(card["code"]).holder_data
+        assert holder is not None
+        assert holder.birth.isoformat() == birth
+        assert card["expires"] == "2199-06-06"
+
+
+def test_a_card_whose_picture_fails_is_not_lost(city: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fills after the checks leaves a card whose reference is said."""
+
+    def fail(path: Path, text: str) -> None:
+        raise AuthorityError(f"{path.name}: cannot be written")
+
+    monkeypatch.setattr("city.authority.qr.write_picture", fail)
+    error = city.fails("card", "issue", "--qr", str(tmp_path / "card.svg"))[1]
+
+    [card] = city("card", "list")["cards"]
+    assert f"card show {card['ref']} --qr" in error
+
+
+def test_a_card_is_not_shown_before_its_epoch(city: City) -> None:
+    """A time that a presentation cannot say is refused."""
+    ref = city("card", "issue", "--kind", "holder")["ref"]
+
+    assert "--ago" in city.fails("card", "show", ref, "--ago", "9999999999")[1]
+
+
+def test_a_value_that_fits_no_card_is_not_called_a_name(city: City) -> None:
+    """Where no name was given, the error talks of none."""
+    with city_home(city).authority() as database, pytest.raises(AuthorityError) as raised:
+        CardRegister(database).issue(
+            CardKind.STATIC,
+            issuer=1,
+            row=IssuerBook(database).issuer(1),
+            key=city_home(city).keys.issuer(1),
+            issued_day=0,
+            expiry_day=65_536,
+        )
+
+    assert "name" not in str(raised.value)
 
 
 def test_an_old_card_can_be_made(city: City) -> None:
@@ -459,6 +577,8 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, capsys: pytest.Ca
 
     assert main(["init", "--home", str(tmp_path / "file" / "city")]) == 1
     assert "cannot be made" in capsys.readouterr().err
+    assert main(["init", "--home", str(tmp_path / "x" / ("y" * 300))]) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_file_is_written_once(tmp_path: Path) -> None:
@@ -492,6 +612,69 @@ def test_a_copy_that_cannot_be_written_is_named(city: City, tmp_path: Path) -> N
 
     assert "usb" in city.fails("publish", "--to", str(tmp_path / "usb"))[1]
     assert city.fails("publish", "--to", str(tmp_path / "x"), "--node", "other")[0] == 1
+
+
+def test_people_are_told_to_carry_lists(city: City, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As long as nodes fetch no lists, every command that changes one says how it gets there, in both languages."""
+    ref = city("card", "issue")["ref"]
+    for words in (
+        ["card", "suspend", ref],
+        ["card", "revoke", ref],
+        ["issuer", "retire", "1"],
+        ["roster", "import", str(ROSTER), "--node", NODE],
+        ["publish"],
+    ):
+        assert main([*words, "--home", str(city.folder)]) == 0
+        said = capsys.readouterr().out
+        assert "不会自行下载" in said
+        assert "do not fetch lists by themselves yet" in said
+        assert "publish --to DIR --node NAME" in said
+
+    assert main(["publish", "--to", str(tmp_path / "usb"), "--node", NODE, "--home", str(city.folder)]) == 0
+    assert "carry its files" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "expected"),
+    [
+        (("card", "show", "nonsense"), 1, {"error": "refused"}),
+        (("roster", "import", "{table}", "--node", NODE), 1, {"error": "roster", "line": 2, "column": "sex"}),
+        (("publish", "--home", "{none}"), 78, {"error": "config", "where": "{none}"}),
+    ],
+)
+def test_a_program_gets_errors_as_json(
+    city: City,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    code: int,
+    expected: dict[str, object],
+) -> None:
+    """With --json stdout is one object whatever happens, and stderr says the same in words."""
+    places = {"table": str(tmp_path / "people.csv"), "none": str(tmp_path / "none")}
+    Path(places["table"]).write_text("name,sex,birth\n张小雨,3,2017-12-25\n", encoding="utf-8")
+    filled = [word.format(**places) for word in words]
+
+    assert main([*filled, "--json", *([] if "--home" in words else ["--home", str(city.folder)])]) == code
+
+    output = capsys.readouterr()
+    found = json.loads(output.out)
+    wanted = {name: value.format(**places) if isinstance(value, str) else value for name, value in expected.items()}
+    assert found["ok"] is False
+    assert wanted.items() <= found.items()
+    assert output.err.startswith("ehc-city: ")
+    assert not [word for word in HIDDEN if word in output.out + output.err]
+
+
+def test_ctrl_c_is_no_traceback(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupted command ends with 128 + SIGINT."""
+
+    def interrupt(*_args: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "publish", interrupt)
+
+    assert main(["publish", "--home", str(city.folder)]) == 130
 
 
 def test_usage_is_explained(capsys: pytest.CaptureFixture[str]) -> None:

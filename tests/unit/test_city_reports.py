@@ -74,6 +74,9 @@ def record(box: Box, members: dict[str, Any], *, number: int) -> Sealed:
 def test_records_show_words_and_a_masked_name(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """An operator sees what was decided, and of a name its first character only."""
     members = {
+        "at": {"wall": NOW_MS, "boottime_ms": 5},
+        "terminal": {"node": NODE, "reader": "window-1"},
+        "step": "register",
         "carrier": "ehc1",
         "subject": {"kind": "ehc1", "name": "张小雨"},
         "verdict": {"outcome": "ACCEPT", "reason": "VALID"},
@@ -90,7 +93,10 @@ def test_records_show_words_and_a_masked_name(served: Served, capsys: pytest.Cap
             "epoch": 1,
             "seq": 1,
             "state": "taken",
+            "wall_ms": NOW_MS,
             "kind": "use",
+            "step": "register",
+            "reader": "window-1",
             "carrier": "ehc1",
             "outcome": "ACCEPT",
             "reason": "VALID",
@@ -98,19 +104,24 @@ def test_records_show_words_and_a_masked_name(served: Served, capsys: pytest.Cap
         }
     ]
     assert main(["records", "--home", str(served.home.path)]) == 0
-    assert "张小雨" not in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "2026-11-23T10:00:00+08:00  use  register  window-1" in text
+    assert "张小雨" not in text
 
 
 def test_records_never_pass_on_what_a_terminal_obeys(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """Words that are none, and members of wrong types, are not printed as they came."""
     served.send(
         record(served.box, {"carrier": "\x1b[2J", "verdict": 1, "subject": {"name": "\x1bx"}}, number=900),
-        record(served.box, {"subject": 7}, number=901),
+        record(served.box, {"subject": 7, "at": {"wall": 2**63}, "terminal": {"reader": "\x07"}}, number=901),
         Sealed(message_id=bytes(16), body=b"\x01"),
     )
 
     _, output = run(served, capsys, "records")
+    assert main(["records", "--home", str(served.home.path)]) == 0
+    second = capsys.readouterr().out.splitlines()[1].split("  ")
 
+    assert second[3:7] == ["?", "use", "-", "?"]
     assert [row.get("carrier") for row in output["records"]] == ["?", None, None]
     assert output["records"][0]["name"] == "\\u001b*"
     assert output["records"][2]["state"] == "unreadable"
@@ -251,6 +262,19 @@ def test_one_program_writes_at_a_time(tmp_path: Path) -> None:
             store_module.Database(tmp_path / "ingest.db", schema="ingest", wait_s=0.1)
         with SqliteIngestStore(tmp_path / "ingest.db", now_ms=NOW_MS, readonly=True) as reader:
             assert reader.inc == NOW_MS
+
+
+@pytest.mark.parametrize("readonly", [False, True])
+def test_a_newer_versions_file_is_left_alone(tmp_path: Path, readonly: bool) -> None:
+    """Neither a writer nor a reader touches a database that a newer version made."""
+    with SqliteIngestStore(tmp_path / "ingest.db", now_ms=NOW_MS):
+        pass
+    with sqlite3.connect(tmp_path / "ingest.db") as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+
+    with pytest.raises(CityStoreError, match=r"ingest\.db: .*newer version"):
+        SqliteIngestStore(tmp_path / "ingest.db", now_ms=NOW_MS, readonly=readonly)
 
 
 def test_the_schema_is_applied_once(tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ from city.__main__ import main
 from city.home import Home
 from city.ingest_store import SqliteIngestStore
 from city.notices import Noticeboard
-from city.serve import POLL_S, Server
+from city.serve import POLL_S, DropReport, Server
 from city.store import CityStoreError
 from edge.gm import private_key
 from sync import topics, wire
 from sync.backoff import Backoff
 from sync.errors import LinkLostError, MessageRefusedError
+from tests.support import vectors
 from tests.support.city_box import Box
 
 NODE = "370881-0042"
@@ -67,6 +68,7 @@ class Stage:
         self.lines: list[str] = []
         self.waits: asyncio.Queue[tuple[float, asyncio.Event]] = asyncio.Queue()
         self.lost = 0
+        self.refuses = False
         self.server = Server(
             home,
             store=store,
@@ -82,6 +84,7 @@ class Stage:
             self.lost -= 1
             raise LinkLostError("refused")
         link = PlayedLink()
+        link.refuses = self.refuses
         self.links.put_nowait(link)
         yield link
 
@@ -225,20 +228,64 @@ def test_what_is_published_reaches_the_link(home: Home) -> None:
 
 
 def test_dropped_frames_are_counted_aloud_once(home: Home) -> None:
-    """An operator reads how many frames were dropped, when the number changes."""
+    """An operator reads how many frames of which node were dropped, and reads it once."""
 
     async def script(stage: Stage) -> None:
         link = await stage.link()
         await link.topics(4)
         link.coming.put_nowait((BATCH, b"rubbish"))
         link.coming.put_nowait(("ehc/1/x/up/batch", b""))
-        while not link.coming.empty():
+        while sum("dropped so far" in line for line in stage.lines) < 2:
             await stage.pass_time()
         for _ in range(3):
             await stage.pass_time()
 
     stage = play(home, script=script)
-    assert [line for line in stage.lines if "dropped" in line][-1].endswith("form 2")
+    assert [line for line in stage.lines if "dropped so far" in line] == [
+        f"已丢弃的报文 dropped so far from {NODE}: form 1 (格式有误 malformed)",
+        "已丢弃的报文 dropped so far from x: form 1 (格式有误 malformed)",
+    ]
+
+
+def test_a_dropped_frame_is_said_with_its_node_and_why(home: Home, box: Box) -> None:
+    """An operator reads whose key is unknown."""
+    stranger = Box(node=NODE, key=vectors.key("node"), city=box.city)
+
+    async def script(stage: Stage) -> None:
+        link = await stage.link()
+        await link.topics(4)
+        link.coming.put_nowait((HELLO, stranger.hello_frame()))
+        while not any("dropped so far" in line for line in stage.lines):
+            await stage.pass_time()
+
+    [line] = [line for line in play(home, script=script).lines if "dropped so far" in line]
+    assert f"from {NODE}: signer 1 (签名密钥未登记" in line
+
+
+def test_a_node_is_spoken_of_once_a_minute() -> None:
+    """What comes meanwhile is counted and said later; one node's silence is not another's."""
+    report = DropReport()
+    report.add(HELLO, rules={"signer": 1})
+    first = list(report.lines(0))
+    report.add(HELLO, rules={"signer": 2})
+    report.add("ehc/1/b/up/hello", rules={"rule-of-tomorrow": 1})
+    report.add("ehc/1/\x1b/up/hello", rules={"topic": 1})
+
+    assert [len(first), len(list(report.lines(59.9))), len(list(report.lines(59.9)))] == [1, 2, 0]
+    [late] = report.lines(60)
+    assert f"{NODE}: signer 3" in late
+    assert list(report.lines(1000)) == []
+
+
+def test_names_of_dropped_frames_are_held_in_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the limit names are counted together."""
+    monkeypatch.setattr("city.serve.DROPPED_NODES_MAX", 1)
+    report = DropReport()
+    for name in ("a", "b", "c", "a"):
+        report.add(f"ehc/1/{name}/up/hello", rules={"form": 1})
+
+    assert [line.split(": ")[0].split()[-1] for line in report.lines(0)] == ["?", "a"]
+    assert list(report.lines(0)) == []
 
 
 def test_a_lost_link_is_made_again(home: Home) -> None:
@@ -268,8 +315,8 @@ def test_a_refused_publish_is_said_and_survived(home: Home) -> None:
     """A broker whose access list forbids a topic does not stop the city."""
 
     async def script(stage: Stage) -> None:
+        stage.refuses = True
         link = await stage.link()
-        link.refuses = True
         await link.topics(4)
         await stage.waits.get()
 

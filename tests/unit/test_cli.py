@@ -1,5 +1,6 @@
 """The command line: what goes in and out, and the exit codes of contracts 6; nothing runs here but the commands."""
 
+import base64
 import io
 import json
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from edge.__main__ import main
 from edge.errors import UnreachableError
+from edge.gm import sm3
 from edge.messages import Language, load
 from edge.settings import parse
 from edge.status_text import status_lines
@@ -40,6 +42,7 @@ STATUS: dict[str, Any] = {
     "clock": {"anchored": True, "lo_ms": 1_795_399_200_000, "hi_ms": 1_795_399_200_400},
     "store": {"writable": True},
     "crypto": {"backend": "libcrypto"},
+    "api": {"state": "open"},
 }
 
 
@@ -192,10 +195,106 @@ def test_without_a_daemon_the_configured_folder_is_read(
     assert [answer["reason"] for answer in answers] == ["VALID_STALE", "VALID"]
 
 
-def test_with_neither_daemon_nor_folder_nobody_answers(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """There is nothing to judge by."""
-    assert main(["verify", "--config", str(config), "x"]) == 3
-    assert "ctl" in capsys.readouterr().err
+def test_a_node_without_a_folder_judges_as_its_daemon_would(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By nothing, and says so."""
+    assert main(["verify", "--config", str(config), "--lang", "en", "--json", text_of("static")]) == 0
+
+    printed = capsys.readouterr()
+    assert "root.1.json refused (missing)" in printed.err
+    assert json.loads(printed.out)["reason"] == "UNKNOWN_ISSUER"
+
+
+def test_a_folder_that_this_account_may_not_read_is_a_configuration_error(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A verdict by nothing would look like one by what is there."""
+
+    def refuse(_self: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+
+    assert main(["verify", "--config", str(config), "--lang", "zh", "x"]) == 78
+    assert "当前账户可读的目录" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("language", "words"), [("zh", "没有配置文件"), ("en", "there is no configuration")])
+def test_verify_without_folder_and_configuration_says_what_to_do(
+    language: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both ways out are named."""
+    monkeypatch.setattr("edge.__main__.DEFAULT_CONFIG", tmp_path / "none.toml")
+
+    code = main(["verify", "--lang", language, "--json", "x"])
+
+    printed = capsys.readouterr()
+    assert code == 78
+    assert words in printed.err
+    assert "--trust DIR" in printed.err
+    assert "--config FILE" in printed.err
+    assert json.loads(printed.out)["error"] == "config"
+
+
+def test_a_presentation_is_a_replay_within_the_call_and_an_overlong_text_is_malformed(
+    config: Path, tmp_path: Path, feed: Callable[[bytes], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the node's configuration as with a folder of documents."""
+    write_folder(tmp_path / "data/trust")
+    shown = text_of("holder presentation, fresh")
+    feed(f"{shown}\n{shown}\n{'1' * 5_000}\n".encode())
+
+    code = main(["verify", "--config", str(config), "--interval", _interval(context()), "-"])
+
+    assert code == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [answer["reason"] for answer in answers] == ["VALID", "REPLAYED", "MALFORMED"]
+
+
+@pytest.fixture
+def rostered(config: Path, tmp_path: Path) -> Path:
+    """The configuration of a node that has a roster and its key."""
+    folder = write_folder(tmp_path / "data/trust")
+    described = vectors.load("roster")
+    (folder / "roster.json").write_text(json.dumps(described["manifest"]))
+    blob = base64.b64decode(described["blob"])
+    (folder / sm3(blob).hex()).write_bytes(blob)
+    key = tmp_path / "keys/node-encryption.key"
+    key.parent.mkdir()
+    key.write_text(vectors.load("keys")["node_encryption"]["private"])
+    key.chmod(0o600)
+    config.write_text(config.read_text().replace("n-1", "370881-0042"))
+    return config
+
+
+def test_the_roster_of_the_node_is_looked_up_and_its_people_are_masked(
+    rostered: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The daemon's verdict, without telling whoever asks who it is."""
+    interval = _interval(context())
+
+    main(["verify", "--config", str(rostered), "--interval", interval, "--json", f"{'A' * 64}:1"])
+
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["reason"] == "ROSTER_MATCH"
+    assert "*" in answer["subject"]["name"]
+
+
+def test_without_its_key_the_roster_is_left_out_and_that_is_said(
+    rostered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A code is judged all the same."""
+    (tmp_path / "keys/node-encryption.key").chmod(0o644)
+    words = ["verify", "--config", str(rostered), "--lang", "en", "--json", f"{'A' * 64}:1"]
+
+    main(words)
+    with_roster = capsys.readouterr()
+    (tmp_path / "data/trust/roster.json").unlink()
+    main(words)
+    without = capsys.readouterr()
+
+    assert json.loads(with_roster.out)["reason"] == json.loads(without.out)["reason"] == "PENDING_CITY"
+    assert "judged without the local roster" in with_roster.err
+    assert "roster" not in without.err
 
 
 def test_status_without_a_daemon_exits_with_3(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -237,6 +336,49 @@ def test_a_bad_configuration_exits_with_78_and_names_the_key(
         "where": "uplink.port",
         "expected": "a TCP port, 1..65535",
     }
+
+
+def test_a_bad_configuration_is_told_in_chinese_with_the_english_behind_it(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It can be read aloud, and looked up."""
+    config.write_text(config.read_text() + "[uplink]\nport = 0\n")
+
+    main(["check-config", "--config", str(config), "--lang", "zh"])
+    main(["check-config", "--config", str(config), "--lang", "en"])
+
+    assert capsys.readouterr().err.splitlines() == [
+        "配置错误，uplink.port 应为：TCP 端口，1 至 65535（expected a TCP port, 1..65535）",
+        "configuration error: uplink.port must be a TCP port, 1..65535",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "first"), [("--json", '{"event": "started", "node": "n-1"}'), ("--lang=en", "node")]
+)
+def test_run_says_where_the_page_is(
+    option: str, first: str, config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person reads lines, a program one JSON object a line."""
+
+    def run(_configured: object, *, messages: object, say: Callable[..., None]) -> int:
+        say("started", node="n-1")
+        say("page", url="http://127.0.0.1:8480/", link="http://127.0.0.1:8480/login?code=0")
+        return 0
+
+    monkeypatch.setattr("edge.app.main", run)
+
+    assert main(["run", "--config", str(config), option]) == 0
+
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].startswith(first)
+    assert "login?code=0" in out[-1]
+    if option == "--json":
+        assert json.loads(out[1]) == {
+            "event": "page",
+            "url": "http://127.0.0.1:8480/",
+            "link": "http://127.0.0.1:8480/login?code=0",
+        }
 
 
 def test_a_missing_configuration_exits_with_78(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -325,13 +467,22 @@ def test_the_status_of_a_bare_box_says_what_is_missing() -> None:
         "queue": {"waiting": 0, "quarantined": 0},
         "trust": {"empty": True, "test_keys": True, "problems": []},
         "clock": {"anchored": False, "lo_ms": 0},
-        "store": {"writable": False},
+        "store": {"writable": False, "damaged": True, "set_aside": 3},
         "crypto": {"backend": "gmssl"},
+        "api": {"state": "port_taken"},
     }
 
     text = "\n".join(status_lines(bare, messages=load(Language.EN)))
 
-    for words in ("WARNING: test keys", "none configured", "empty: no usable root", "not certain", "cannot be written"):
+    for words in (
+        "WARNING: test keys",
+        "there is no page",
+        "none configured",
+        "empty: no usable root",
+        "not certain",
+        "cannot be written",
+        "at least 3 records",
+    ):
         assert words in text
     assert "fallback" in text
 

@@ -1,10 +1,12 @@
 """The command line's client: whatever does not answer as the daemon does is unreachable."""
 
+import json
 import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,28 +89,55 @@ def test_a_socket_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
     assert caught.value.where == str(tmp_path / "none")
 
 
-@pytest.mark.parametrize(("header", "after_s"), [(b"Retry-After: 7\r\n", 7), (b"Retry-After: soon\r\n", 1), (b"", 1)])
-def test_asked_too_often_says_when_to_come_back(header: bytes, after_s: int, answering: Callable[..., Path]) -> None:
-    """The daemon limits how fast it judges."""
-    path = answering(b"HTTP/1.1 429 Later\r\nContent-Length: 0\r\n" + header + b"\r\n")
+def test_a_page_that_cannot_be_opened_is_no_lost_daemon(answering: Callable[..., Path]) -> None:
+    """Another program has its port; the daemon itself answers."""
+    path = answering(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
 
-    with pytest.raises(control.TooOftenError) as caught:
-        control.post("/x", socket_path=path)
-
-    assert caught.value.retry_after_s == after_s
+    with pytest.raises(control.NoPageError):
+        control.post("/api/v1/link", socket_path=path)
 
 
-def test_judging_waits_as_long_as_the_daemon_asks(
-    answering: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Many codes through a running daemon all get their verdict."""
-    waited: list[float] = []
-    monkeypatch.setattr("edge.verify_command.time.sleep", waited.append)
-    path = answering(b"HTTP/1.1 429 Later\r\nContent-Length: 0\r\nRetry-After: 2\r\n\r\n", OK)
+NOW_MS = 1_795_399_200_000  # the time of the vectors
+
+
+def _evidence(path: Path, tmp_path: Path) -> dict[str, Any]:
     config = tmp_path / "edge.toml"
-    config.write_text(f'[node]\nname = "n"\norg = "o"\n[control]\nsocket = "{path}"\n')
+    config.write_text(f'[node]\nname = "n"\norg = "o"\ndata_dir = "{tmp_path}/d"\n[control]\nsocket = "{path}"\n')
+    evidence: dict[str, Any] = judge_for(trust=None, interval=None, config=config, warn=_quiet)(b"x")["evidence"]
+    return evidence
 
-    judge = judge_for(trust=None, interval=None, config=config, warn=lambda key, **_: load(Language.EN).text(key))
 
-    assert judge(b"x") == {"a": 1}
-    assert waited == [2]
+def _quiet(key: str, **values: str) -> None:
+    load(Language.EN).text(f"error.{key}", **values)
+
+
+def _status(clock: object) -> bytes:
+    body = json.dumps({"clock": clock}).encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+def test_codes_are_judged_by_the_time_of_the_daemon(answering: Callable[..., Path], tmp_path: Path) -> None:
+    """It is asked once; from then on the box's own clock carries the interval, which only widens."""
+    path = answering(_status({"anchored": True, "lo_ms": NOW_MS, "hi_ms": NOW_MS + 300}))
+
+    evidence = _evidence(path, tmp_path)
+
+    assert NOW_MS <= evidence["lo"] < evidence["hi"] < NOW_MS + 60_000
+    assert evidence["hi"] - evidence["lo"] >= 300
+    assert evidence["anchored"]
+
+
+def test_a_daemon_without_an_upper_end_gives_none(answering: Callable[..., Path], tmp_path: Path) -> None:
+    """What it does not know is not made up here."""
+    evidence = _evidence(answering(_status({"anchored": False, "lo_ms": NOW_MS})), tmp_path)
+
+    assert evidence["lo"] >= NOW_MS
+    assert "hi" not in evidence
+
+
+@pytest.mark.parametrize("answer", [OK, _status(None), _status({}), _status({"lo_ms": "x"})])
+def test_what_does_not_tell_the_time_is_no_daemon(
+    answer: bytes, answering: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The latest document is the time then; here there is none."""
+    assert _evidence(answering(answer), tmp_path)["lo"] == 0

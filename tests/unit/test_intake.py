@@ -179,6 +179,14 @@ async def test_later_it_is_another_act(desk: _Desk) -> None:
     assert len(desk.records()) == 2
 
 
+async def test_a_code_that_stays_before_the_scanner_is_judged_anew(desk: _Desk) -> None:
+    """The window counts from the act: nothing can be hidden by showing a code without a pause."""
+    await desk.show(SHOWN, at_s=0)
+    await desk.show(SHOWN, at_s=4)
+
+    assert await desk.show(SHOWN, at_s=5.001) == Reason.REPLAYED
+
+
 async def test_another_reader_is_another_act(desk: _Desk) -> None:
     """Two readers, two acts."""
     await desk.show(SHOWN, reader="scanner-1")

@@ -98,6 +98,18 @@ async def test_what_must_come_first_comes_first_and_once() -> None:
     assert [message.message_id[0] for message in box.store.messages] == [9, 1, 2]
 
 
+async def test_the_first_record_of_an_epoch_waits_for_no_scan() -> None:
+    """It is stored at the start, once; later records follow it."""
+    box = _Box()
+    box.ledger = box.restarted(first=replace(_transaction(9), kind=Kind.AUDIT))
+
+    await box.ledger.begin()
+    await box.ledger.begin()
+    await box.record(_transaction(1))
+
+    assert [message.message_id[0] for message in box.store.messages] == [9, 1]
+
+
 async def test_records_of_a_day_share_a_key_and_the_next_day_has_another() -> None:
     """One a boot and one a day."""
     box = _Box()
@@ -146,8 +158,8 @@ async def test_the_day_view_survives_a_restart_on_this_box_only() -> None:
     assert await box.restarted(b"another box").day_entries() == []
 
 
-async def test_after_a_restart_it_is_known_what_was_delivered() -> None:
-    """What waits keeps its seq; of the rest it is said that the city has it, but only if nothing else can wait."""
+async def test_after_a_restart_every_line_finds_its_place() -> None:
+    """Settled or waiting: where a record stands is looked up, so that later receipts and restores count for it."""
     box = _Box()
     await box.record(_transaction(1))
     await box.record(_transaction(2))
@@ -155,14 +167,15 @@ async def test_after_a_restart_it_is_known_what_was_delivered() -> None:
 
     entries = await box.restarted().day_entries()
 
-    assert [(entry.was_delivered, entry.seq) for entry in entries] == [(True, None), (False, 2)]
+    assert [(entry.seq, entry.is_of_former_epoch) for entry in entries] == [(1, False), (2, False)]
 
 
-async def test_with_more_waiting_than_is_looked_at_nothing_is_claimed() -> None:
+async def test_a_line_without_a_place_is_claimed_only_if_none_is_missing() -> None:
     """A line too many "saved" is harmless, one too many "sent" is a lie."""
     entry = entry_of(_transaction(), verdict=_verdict())
 
-    assert not placed(entry, waiting={}, is_all=False, epoch=1).was_delivered
+    assert placed(entry, seqs={}, is_all=True, epoch=2).is_of_former_epoch
+    assert not placed(entry, seqs={}, is_all=False, epoch=2).is_of_former_epoch
 
 
 async def test_replay_keys_survive_a_restart() -> None:

@@ -1,10 +1,17 @@
 """The texts: complete, the same keys in both languages, the same places to fill in."""
 
+import ast
 import string
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
+import edge
 from edge.messages import Language, Messages, language_of, load
+from edge.settings import all_keys
 from edge.verdict import Carrier, Evidence, Outcome, Reason, Rung, Subject, Verdict
 
 
@@ -78,3 +85,58 @@ def test_any_other_verdict_is_told_by_its_reason(reason: Reason, kind: Carrier) 
 def test_the_locale_picks_the_language_and_chinese_is_first(environment: dict[str, str], language: Language) -> None:
     """English only for those who ask for it."""
     assert language_of(environment) is language
+
+
+def _expectations() -> Iterator[str]:
+    """What every `ConfigError` of the code expects; a place that is filled in holds a 7."""
+    for path in Path(*edge.__path__).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            is_expected = isinstance(node, ast.keyword) and node.arg == "expected"
+            is_assigned = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "expected"
+            if is_expected or is_assigned:
+                yield from _texts(node.value)  # type: ignore[attr-defined]
+
+
+def _texts(value: ast.expr) -> Iterator[str]:
+    match value:
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.JoinedStr(values=parts):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "7" for part in parts)
+
+
+def _descriptions() -> Iterator[str]:
+    for path, table in all_keys():
+        hint = get_type_hints(table, include_extras=True)[path.rsplit(".", 1)[-1]]
+        yield from _meta(hint)
+
+
+def _meta(hint: Any) -> Iterator[str]:
+    for meta in getattr(hint, "__metadata__", ()):
+        yield str(meta.description)
+    for inner in get_args(hint):
+        yield from _meta(inner)
+
+
+def test_every_expectation_has_its_chinese() -> None:
+    """Whoever mends a configuration reads what it should hold in Chinese, whichever key is wrong."""
+    messages = load(Language.ZH)
+    wanted = {*_expectations(), *_descriptions(), "one of a, b", "300..921600", "at most 64 bytes without NUL", "text"}
+
+    assert len(wanted) > 50
+    assert {english for english in wanted if messages.expected(english) == english} == set()
+
+
+def test_an_expectation_is_said_in_both_languages() -> None:
+    """Chinese first, with what was filled in at its place; English alone for those who ask for it."""
+    assert load(Language.ZH).expected("a number of days, 1..31") == "天数，1 至 31（expected a number of days, 1..31）"
+    assert load(Language.EN).expected("a number of days, 1..31") == "a number of days, 1..31"
+    assert load(Language.ZH).expected("what nobody foresaw") == "what nobody foresaw"
+
+
+def test_places_of_the_expectations_agree() -> None:
+    """What is filled in on one side is filled in on the other."""
+    path = Path(*edge.__path__) / "messages/expected.toml"
+    pairs = tomllib.loads(path.read_text(encoding="utf-8"))
+
+    assert {english for english, chinese in pairs.items() if english.count("{}") != chinese.count("{}")} == set()

@@ -335,14 +335,14 @@ async def test_pruning_drops_only_what_is_settled_and_old(tmp_path: Path) -> Non
     day = 86_400_000
     async with opened(tmp_path) as outbox:
         await fill(outbox, count=6)
-        keep = Keep(lo_ms=10 * day, keep_ms=day, bytes_max=10**9)
+        keep = Keep(lo_ms=10 * day, hi_ms=10 * day, keep_ms=day, bytes_max=10**9)
         await settle(outbox, 4)
         await outbox.prune(keep)
         assert outbox.counts().settled == 4
         await fill(outbox, first=7, count=2)
         await settle(outbox, 6)
 
-        await outbox.prune(Keep(lo_ms=11 * day, keep_ms=day, bytes_max=10**9))
+        await outbox.prune(Keep(lo_ms=11 * day, hi_ms=11 * day, keep_ms=day, bytes_max=10**9))
 
         assert outbox.counts().settled == 2
         assert outbox.snapshot().oldest == 5
@@ -360,7 +360,7 @@ async def test_the_numbers_go_on_when_everything_was_pruned(tmp_path: Path) -> N
     async with opened(tmp_path) as outbox:
         await fill(outbox, count=3)
         await settle(outbox, 3)
-        await outbox.prune(Keep(lo_ms=10_000, keep_ms=0, bytes_max=10**9))
+        await outbox.prune(Keep(lo_ms=10_000, hi_ms=10_000, keep_ms=0, bytes_max=10**9))
         assert outbox.counts().settled == 0
 
     async with opened(tmp_path) as outbox:
@@ -373,7 +373,7 @@ async def test_settled_records_go_first_when_space_is_short(tmp_path: Path) -> N
     async with opened(tmp_path) as outbox:
         await fill(outbox, count=50)
         await settle(outbox, 40)
-        await outbox.prune(Keep(lo_ms=1, keep_ms=10**12, bytes_max=1))
+        await outbox.prune(Keep(lo_ms=1, hi_ms=1, keep_ms=10**12, bytes_max=1))
 
         assert outbox.counts().settled == 0
         assert outbox.counts().waiting == 10
@@ -384,11 +384,11 @@ async def test_notes_go_when_their_time_is_over(tmp_path: Path) -> None:
     async with opened(tmp_path) as outbox:
         await outbox.append(message(1), [note(1, expires_at_ms=100), note(2, expires_at_ms=300)])
         await outbox.append(message(2), [note(3, expires_at_ms=100)])
-        await outbox.prune(Keep(lo_ms=200, keep_ms=0, bytes_max=10**9))
+        await outbox.prune(Keep(lo_ms=200, hi_ms=200, keep_ms=0, bytes_max=10**9))
         assert [each.key for each in await outbox.notes(b"day/")] == [note(2).key]
 
         await settle(outbox, 2)
-        await outbox.prune(Keep(lo_ms=250 + 3_600_000, keep_ms=0, bytes_max=10**9))
+        await outbox.prune(Keep(lo_ms=250 + 3_600_000, hi_ms=250 + 3_600_000, keep_ms=0, bytes_max=10**9))
 
         assert await outbox.notes(b"day/") == []
         assert outbox.counts().settled == 0
@@ -406,7 +406,7 @@ async def test_pruning_passes_a_damaged_digest(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("sync.pruning.STEP", 3)
 
     async with opened(tmp_path) as outbox:
-        await outbox.prune(Keep(lo_ms=10_000, keep_ms=0, bytes_max=10**9))
+        await outbox.prune(Keep(lo_ms=10_000, hi_ms=10_000, keep_ms=0, bytes_max=10**9))
 
         assert outbox.counts().settled == 0
         assert outbox.snapshot().head == head
@@ -420,7 +420,7 @@ async def test_pruning_folds_a_long_chain_in_steps(tmp_path: Path, monkeypatch: 
         await fill(outbox, count=9)
         await settle(outbox, 8)
     async with opened(tmp_path) as outbox:
-        await outbox.prune(Keep(lo_ms=10_000, keep_ms=0, bytes_max=10**9))
+        await outbox.prune(Keep(lo_ms=10_000, hi_ms=10_000, keep_ms=0, bytes_max=10**9))
 
         assert outbox.counts().settled == 0
         assert await outbox.head(9) == head_of([1, 2, 3, 4, 5, 6, 7, 8, 9])
@@ -435,7 +435,7 @@ async def test_an_overlong_quarantine_loses_its_oldest(tmp_path: Path, monkeypat
         assert head is not None
         rejected = tuple(Rejection(seq=seq, code="refused", text="") for seq in (1, 2, 3, 4))
         await outbox.settle(Settlement(epoch=1, acked=4, head=head, inc=1, rejected=rejected, rejected_seen=4))
-        await outbox.prune(Keep(lo_ms=10_000, keep_ms=0, bytes_max=10**9))
+        await outbox.prune(Keep(lo_ms=10_000, hi_ms=10_000, keep_ms=0, bytes_max=10**9))
 
         assert outbox.counts().quarantined == 2
 
@@ -484,7 +484,7 @@ async def test_keys_that_nothing_uses_are_dropped(tmp_path: Path) -> None:
             await outbox.add_key(key)
             await outbox.append(message(number, key_id=key.key_id))
         await settle(outbox, 20)
-        await outbox.prune(Keep(lo_ms=10_000, keep_ms=0, bytes_max=10**9))
+        await outbox.prune(Keep(lo_ms=10_000, hi_ms=10_000, keep_ms=0, bytes_max=10**9))
 
         with pytest.raises(StoreError):
             await outbox.append(message(1, key_id=b"key-0000"))

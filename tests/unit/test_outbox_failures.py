@@ -1,6 +1,7 @@
 """What fails fails alone, is told, and leaves the outbox usable."""
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -130,8 +131,11 @@ async def test_large_groups_are_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 async def test_a_bug_in_the_thread_is_told_to_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ends the thread; whoever waits or comes later hears that nothing is stored any more."""
+    """It ends the thread; whoever waits or comes later hears that nothing is stored any more, and `ended` raises it."""
     async with opened(tmp_path) as outbox:
+        ended = asyncio.create_task(outbox.ended())
+        await asyncio.sleep(0)
+        assert [outbox.is_alive, ended.done()] == [True, False]
 
         def bug(_self: Database, _sql: str, _values: Any = ()) -> Any:
             raise TypeError("a bug")
@@ -139,8 +143,47 @@ async def test_a_bug_in_the_thread_is_told_to_all(tmp_path: Path, monkeypatch: p
         monkeypatch.setattr(Database, "execute", bug)
         with pytest.raises(StoreError):
             await outbox.append(message(1))
+        with pytest.raises(TypeError, match="a bug"):
+            await ended
+        assert [outbox.is_alive] == [False]
         with pytest.raises(StoreError):
             await outbox.append(message(2))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_nothing_hangs_that_was_asked_for_while_the_thread_died(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is gathered or queued after the bug and before the loop hears of it fails too, whoever ends the thread."""
+    async with opened(tmp_path) as outbox:
+
+        def bug(_self: Database, _sql: str, _values: Any = ()) -> Any:
+            raise TypeError("a bug")
+
+        monkeypatch.setattr(Database, "execute", bug)
+        first = asyncio.create_task(outbox.append(message(1)))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        # the thread dies now; in each turn of the loop something more is asked for
+        later = []
+        for number in range(2, 200):
+            later.append(asyncio.create_task(outbox.append(message(number))))
+            if number % 20 == 0:
+                time.sleep(0.001)  # the loop must not hear of it in between
+            await asyncio.sleep(0)
+
+        async with asyncio.timeout(10):
+            results = await asyncio.gather(first, *later, return_exceptions=True)
+
+        assert all(isinstance(result, StoreError) for result in results)
+
+
+async def test_an_orderly_end_is_no_bug(tmp_path: Path) -> None:
+    """After closing, `ended` returns."""
+    async with opened(tmp_path) as outbox:
+        pass
+
+    await outbox.ended()
 
 
 async def test_records_on_a_damaged_page_are_set_aside_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -608,3 +608,42 @@ def test_a_settlement_that_says_nothing_new_is_not_written() -> None:
 
     assert isinstance(decision, Settlement)
     assert not decision.changes(former)
+
+
+def test_a_late_batch_answer_is_held_against_our_head() -> None:
+    """One that names a settled point by another head is odd: it raises nothing and settles nothing."""
+    box = Box(records=300)
+    box.greet()
+    first, second = box.send(), box.send()
+    box.answer(second)
+    heard = box.ledger.rejected_seen
+
+    assert box.answer(first, head=b"x" * 32) is Odd.HEAD
+    assert (box.ledger.acked, box.ledger.rejected_seen) == (200, heard)
+    assert box.session.odd is Odd.HEAD
+
+
+def test_a_late_batch_answer_that_cannot_be_checked_proves_nothing() -> None:
+    """Where the point was pruned meanwhile the answer changes nothing and ends no alarm."""
+    box = Box(records=300)
+    box.greet()
+    first, second = box.send(), box.send()
+    box.answer(second)
+    box.session.alarm = Alarm.BATCH_REFUSED
+    before = box.ledger
+
+    decision = box.answer(first, own=Own(head=None), rejected=(Rejection(seq=1, code="refused", text=""),))
+
+    assert isinstance(decision, Settlement)
+    assert not decision.changes(before)
+    assert box.ledger == before
+    assert box.session.alarm is Alarm.BATCH_REFUSED
+
+
+def test_no_epoch_is_opened_above_the_highest() -> None:
+    """A city that names the highest epoch there is gets a hello again, and no epoch that does not fit."""
+    box = Box(records=5)
+
+    decision = box.answer(box.send(), own=Own(head=b"x" * 32), top=2**32 - 2)
+
+    assert decision is Odd.EPOCH

@@ -113,6 +113,8 @@ def test_relative_paths_lie_below_their_folder() -> None:
         ("[storage]\nmachine_key_file = '/var/lib/ehc-edge/secret'\n", "storage.machine_key_file"),
         ("[carriers]\noff = 'secret'\n", "carriers.off"),
         (f"[control]\nsocket = '/{'s' * 100}'\n", "control.socket"),
+        ("[control]\nsocket = ''\n", "control.socket"),
+        ("[control]\nsocket = '/'\n", "control.socket"),
         ("[[readers]]\nname = 'a b'\ntype = 'x'\n", "readers[0].name"),
         ("[[readers]]\nname = 'a'\n", "readers[0].type"),
         (
@@ -173,7 +175,9 @@ def test_a_missing_node_table_is_named() -> None:
 
 def test_what_is_expected_is_said_with_unit_and_range() -> None:
     """The message can be obeyed without a manual."""
-    assert _refused("[storage]\nkeep_days = 0\n").expected == "days, 1..3650"
+    assert _refused("[storage]\nkeep_days = 0\n").expected == "a number of days, 1..3650"
+    assert _refused(SCANNER + "port = 5\n").expected == "text"
+    assert _refused(SCANNER + "port = '/p'\nparity = 'x'\n").expected == "a value that config/edge.example.toml names"
     assert _refused("[log]\nlevel = 'x'\n").expected == "one of debug, info, warning, error"
 
 
@@ -183,7 +187,7 @@ def test_what_is_no_toml_is_refused_with_the_file(data: bytes) -> None:
     with pytest.raises(ConfigError) as caught:
         parse(data, where="edge.toml")
 
-    assert caught.value.where.startswith("edge.toml")
+    assert re.fullmatch(r"edge\.toml(:[12])?", caught.value.where)
 
 
 def test_a_file_that_cannot_be_read_or_is_too_long_is_refused(tmp_path: Path) -> None:
@@ -191,10 +195,14 @@ def test_a_file_that_cannot_be_read_or_is_too_long_is_refused(tmp_path: Path) ->
     long = tmp_path / "long.toml"
     long.write_bytes(b"#" * (FILE_BYTES_MAX + 1))
 
-    for path in (tmp_path / "none.toml", long):
+    for path, expected in (
+        (tmp_path / "none.toml", "a file that is there"),
+        (tmp_path, "a file that this account can read"),
+        (long, f"a file of at most {FILE_BYTES_MAX} bytes"),
+    ):
         with pytest.raises(ConfigError) as caught:
             load(path)
-        assert caught.value.where == str(path)
+        assert (caught.value.where, caught.value.expected) == (str(path), expected)
 
 
 def test_a_plain_link_stays_on_the_box() -> None:

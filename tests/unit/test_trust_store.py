@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import stat
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from edge import dsse, gm
 from edge.roster import index_carrier
 from edge.trust import TrustSet
-from edge.trust_store import Problem, load_directory, replace_file
+from edge.trust_store import Problem, load_directory
 from tests.support.vectors import document, key, load
 
 NODE = "370881-0042"
@@ -222,47 +221,3 @@ def test_things_that_are_no_files_do_not_hang_the_start(folder: Path) -> None:
         make(folder / name)
 
     assert problems(folder) == {("issuers.json", "unreadable"), ("status.json", "unreadable"), ("roster.json", "size")}
-
-
-def test_a_replaced_file_holds_the_new_bytes_only(tmp_path: Path) -> None:
-    """Replacing leaves one file with exactly the new bytes and the mode asked for."""
-    path = tmp_path / "issuers.json"
-    (tmp_path / ".issuers.json.new").write_bytes(b"left over from a power cut, and longer than what comes now")
-
-    replace_file(path, b"old")
-    replace_file(path, b"new", mode=0o600)
-
-    assert path.read_bytes() == b"new"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [entry.name for entry in tmp_path.iterdir()] == ["issuers.json"]
-
-
-def test_a_file_is_synced_before_and_the_folder_after_it_takes_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whenever the power goes, the name leads to the old bytes or to all of the new ones."""
-    path = put(tmp_path, b"old", name="issuers.json")
-    seen: list[tuple[str, bytes]] = []
-
-    def fsync(descriptor: int) -> None:
-        kind = "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
-        seen.append((kind, path.read_bytes()))
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    replace_file(path, b"new")
-
-    assert seen == [("file", b"old"), ("folder", b"new")]
-
-
-def test_a_failed_replacement_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where syncing fails, the error rises and the old bytes stay."""
-    path = put(tmp_path, b"old", name="issuers.json")
-
-    def fsync(_: int) -> None:
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(OSError, match="Input/output"):
-        replace_file(path, b"new")
-
-    assert path.read_bytes() == b"old"

@@ -4,10 +4,10 @@ import asyncio
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 
+from edge.roster import Roster, RosterManifest
 from edge.trust import TrustSet
 from edge.trust_store import Loaded, Problem, load_directory
 from edge.trust_watch import POLL_S, TrustWatch, merge
@@ -174,8 +174,48 @@ async def test_it_looks_again_and_again(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_lost_roster_is_kept(tmp_path: Path) -> None:
     """A manifest that no longer verifies takes nobody out of the roster that was opened."""
     good = _good(tmp_path)
-    roster = object()
+    roster = _roster(version=3)
 
-    merged = merge(_loaded(replace(good, roster=cast(Any, roster))), new=_loaded(good))
+    merged = merge(_loaded(replace(good, roster=roster)), new=_loaded(good))
 
     assert merged.trust.roster is roster
+    assert merged.problems == ()
+
+
+def test_a_newer_roster_replaces_and_the_same_one_is_no_rollback(tmp_path: Path) -> None:
+    """What the city signed last counts; reading the same folder again changes nothing."""
+    good = _good(tmp_path)
+    held = _loaded(replace(good, roster=_roster(version=3)))
+
+    newer = merge(held, new=_loaded(replace(good, roster=_roster(version=4))))
+    again = merge(held, new=_loaded(replace(good, roster=_roster(version=3))))
+
+    assert newer.trust.roster == _roster(version=4)
+    assert (newer.problems, again.problems) == ((), ())
+
+
+@pytest.mark.parametrize("old", [{"version": 2}, {"version": 3, "lease_until_ms": 9}])
+def test_an_older_or_another_roster_of_the_same_version_is_a_rollback(tmp_path: Path, old: dict[str, int]) -> None:
+    """Somebody who died or lost a card since does not come back with a copied old folder."""
+    good = _good(tmp_path)
+    held = replace(good, roster=_roster(version=3))
+
+    merged = merge(_loaded(held), new=_loaded(replace(good, roster=_roster(**old))))
+
+    assert merged.trust == held
+    assert merged.problems == (Problem(file="roster.json", rule="rollback"),)
+
+
+def _roster(*, version: int, lease_until_ms: int = 2) -> Roster:
+    manifest = RosterManifest(
+        version=version,
+        issued_at_ms=0,
+        expires_at_ms=1,
+        node="n-1",
+        lease_until_ms=lease_until_ms,
+        count=0,
+        sm3=bytes(32),
+        length=0,
+        wrapped_key=b"",
+    )
+    return Roster(manifest=manifest, _blob=b"", _offsets=(), _lookup_key=bytes(16), _row_key=bytes(16))

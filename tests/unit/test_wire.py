@@ -164,7 +164,12 @@ def wrong(payload: bytes, **changes: Any) -> bytes:
         {"node": None},
         {"node": 1},
         {"nonce": b"short"},
-        {"epoch": 2**32},
+        {"epoch": 2**32 - 1},
+        {"top": 2**32 - 1},
+        {"inc": 2**63},
+        {"time": 2**63},
+        {"acked": 2**63},
+        {"rejected": [[2**63, "refused", "text"]]},
         {"acked": -1},
         {"acked": True},
         {"acked": None},
@@ -229,6 +234,36 @@ def test_what_is_no_frame_is_refused(frame: Any) -> None:
     """Four members of the right kinds and lengths, of a type that exists."""
     with pytest.raises(WireError):
         wire.decode_frame(cbor.encode(frame))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"",
+        b"\x84",
+        b"\x83",
+        b"\x84\x78\x09ehc.hello\x40\x48kkkkkkkk\x58\x40" + bytes(64),
+        b"\x84\x69ehc.hello\x58\x01p\x48kkkkkkkk\x58\x40" + bytes(64),
+        b"\x84\x69ehc.hello\x59\x00\x18" + bytes(24) + b"\x48kkkkkkkk\x58\x40" + bytes(64),
+        b"\x84\x69ehc.hello\x5b" + (1).to_bytes(8, "big") + b"p\x48kkkkkkkk\x58\x40" + bytes(64),
+        b"\x84\x69ehc.hello\x40\x48kkkkkkkk\x58\x40" + bytes(65),
+        b"\x84\x69ehc.hello\x40\x48kkkkkkkk\x58\x40" + bytes(63),
+        b"\x84\x69ehc.hell\xff\x40\x48kkkkkkkk\x58\x40" + bytes(64),
+    ],
+)
+def test_a_second_spelling_of_a_frame_is_refused(frame: bytes) -> None:
+    """Lengths stand in their shortest form, and nothing is cut or behind."""
+    with pytest.raises(WireError):
+        wire.decode_frame(frame)
+
+
+def test_a_frame_is_taken_apart_without_reading_its_payload() -> None:
+    """Rubbish of full length is refused at its head, and a payload is read only once its signature holds."""
+    frame = wire.encode_frame(wire.FrameType.HELLO, b"\x84" + b"\xa0" * 100_000, sign=sign, keyid=b"k" * 8)
+
+    assert len(wire.decode_frame(frame).payload) == 100_001
+    with pytest.raises(WireError):
+        wire.decode_frame(b"\x84" + b"\xa0" * 100_000)
 
 
 def test_a_blob_is_not_signed() -> None:

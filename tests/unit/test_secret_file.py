@@ -1,14 +1,18 @@
-"""The token's file: made once, private, never taken on trust."""
+"""Secrets in files: made once, private, never taken on trust, and called by the key that names them."""
 
 import pytest
 
-from edge.api.token_file import read_or_make_token
 from edge.errors import ConfigError
+from edge.secret_file import read_or_make_secret, read_secret
 
 
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "api.token"
+
+
+def read_or_make_token(path, *, random_bytes):
+    return read_or_make_secret(path, key="api.token_file", random_bytes=random_bytes)
 
 
 def random_bytes(size):
@@ -35,22 +39,14 @@ def test_later_starts_read_the_same(path):
     assert read_or_make_token(path, random_bytes=no_random) == token
 
 
-def test_what_a_crash_left_beside_does_not_stay(path, monkeypatch):
-    """A half-written file of an earlier start is replaced."""
-    monkeypatch.setattr("os.getpid", lambda: 7)
-    path.with_name(".api.token.7").write_text("half")
-
-    token = read_or_make_token(path, random_bytes=random_bytes)
-
-    assert token == "ab" * 32
-    assert [entry.name for entry in path.parent.iterdir()] == ["api.token"]
-
-
 def test_two_starts_at_once_get_the_same(path, monkeypatch):
     """Where another program made the token in between, that one counts."""
     path.write_text("c" * 64)
     path.chmod(0o600)
-    monkeypatch.setattr(type(path), "exists", lambda _self: False)
+    found = [None]
+    monkeypatch.setattr(
+        "edge.secret_file.read_secret", lambda path, where: found.pop() if found else read_secret(path, where=where)
+    )
 
     assert read_or_make_token(path, random_bytes=random_bytes) == "c" * 64
 
@@ -76,10 +72,30 @@ def test_file_without_a_token_is_refused_without_showing_it(path, content):
     with pytest.raises(ConfigError) as caught:
         read_or_make_token(path, random_bytes=no_random)
 
-    assert str(caught.value) == f"{path}: one line of 32 or more letters and digits"
+    assert str(caught.value) == f"api.token_file ({path}): one line of 32 or more letters and digits"
 
 
 def test_missing_folder_is_a_configuration_error(tmp_path):
     """A folder that is not there is named."""
     with pytest.raises(ConfigError, match="nowhere"):
         read_or_make_token(tmp_path / "nowhere" / "api.token", random_bytes=random_bytes)
+
+
+def test_a_bad_machine_key_is_called_by_its_own_key(path):
+    """Whoever reads the error opens the right file."""
+    path.write_text("short")
+    path.chmod(0o600)
+
+    with pytest.raises(ConfigError) as caught:
+        read_or_make_secret(path, key="storage.machine_key_file", random_bytes=no_random)
+
+    assert caught.value.where == f"storage.machine_key_file ({path})"
+
+
+def test_a_secret_that_cannot_be_read_is_a_configuration_error(path):
+    """A folder in its place is named; a file that is not there is none."""
+    path.mkdir()
+
+    with pytest.raises(ConfigError, match="a file that this account can read"):
+        read_secret(path, where=str(path))
+    assert read_secret(path / "none", where="x") is None
