@@ -66,9 +66,10 @@ def _check(value: Any, *, depth: int) -> None:
     match value:
         case bool() | bytes() | str():
             pass
+        case int() if not _INT_MIN <= value <= _INT_MAX:
+            raise ValueError("integer out of range")
         case int():
-            if not _INT_MIN <= value <= _INT_MAX:
-                raise ValueError("integer out of range")
+            pass
         case list() | tuple():
             for item in value:
                 _check(item, depth=depth + 1)
