@@ -113,9 +113,9 @@ class Snapshot:
     rejected_seen: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: made for every scan, and a frozen one costs three times as much
 class State:
-    """Everything the writer thread remembers between two transactions."""
+    """Everything the writer remembers between two transactions; never changed, only replaced."""
 
     mark: Mark
     highest_epoch: int

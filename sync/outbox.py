@@ -1,13 +1,14 @@
 """The durable outbox: what `append` returned from is committed and synced, whatever happens next.
 
-It is the only queue on the way to the city. All methods are called from one event loop; the file belongs to the thread
-behind `sync.writer`. A cancelled `append` may or may not have stored its record; to append the same message again is
-harmless, for it counts once by its id.
+It is the only queue on the way to the city. All methods are called from one event loop; `sync.writer` owns the file. A
+cancelled `append` may or may not have stored its record; to append the same message again is harmless, for it counts
+once by its id.
 """
 
 import contextlib
 import functools
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
@@ -40,11 +41,11 @@ class Outbox:
         set_aside: Where a file went that SQLite could not read any more.
     """
 
-    def __init__(self, rows: Rows, *, set_aside: Path | None) -> None:
+    def __init__(self, rows: Rows, *, set_aside: Path | None, now_ns: Callable[[], int]) -> None:
         self._rows = rows
         self._along = Along(rows)
         self._hash = rows.hash
-        self._writer = Writer(rows, on_done=self._note_state)
+        self._writer = Writer(rows, on_done=self._note_state, now_ns=now_ns)
         self._state: State
         self._key_numbers: dict[bytes, int] = {}
         self._on_growth: Callable[[], None] = lambda: None
@@ -60,6 +61,7 @@ class Outbox:
         hash: chain.Hash,  # noqa: A002
         epoch_path: Path | None = None,
         random_bytes: Callable[[int], bytes] = os.urandom,
+        now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> AsyncIterator[Self]:
         """Open the file, make it where there is none, close it at the end.
 
@@ -69,6 +71,7 @@ class Outbox:
             hash: SM3.
             epoch_path: The epoch number outside the database; `PATH.epoch` by default.
             random_bytes: Where the store id comes from.
+            now_ns: A monotonic clock; it tells a quick disk from a slow one.
 
         Raises:
             StoreBusyError: Another process has it.
@@ -77,12 +80,12 @@ class Outbox:
         epoch_file = EpochFile(epoch_path or path.with_name(path.name + ".epoch"))
         make = functools.partial(Rows, node=node, hash=hash, epoch_file=epoch_file, random_bytes=random_bytes)
         # A power cut may have come between setting a file aside and taking over what is left of it.
-        outbox = cls(make(Database(path), wreck=_newest_aside(path)), set_aside=None)
+        outbox = cls(make(Database(path), wreck=_newest_aside(path)), set_aside=None, now_ns=now_ns)
         try:
             await outbox._writer.start()
         except StoreDamagedError:
             aside = _set_aside(path)
-            outbox = cls(make(Database(path), wreck=aside), set_aside=aside)
+            outbox = cls(make(Database(path), wreck=aside), set_aside=aside, now_ns=now_ns)
             await outbox._writer.start()
         try:
             yield outbox

@@ -34,9 +34,10 @@ EntryRow = tuple[bytes, int, bytes | None, bytes]
 """(name, ref, digest, body) of a record or a note, still without its number."""
 
 _MARK_PLACES: Final = ", ".join("?" for _ in dataclasses.fields(Mark))
+_COLUMNS: Final = 5
 _INSERT: Final = "INSERT INTO entry VALUES (?, ?, ?, ?, ?)"
 _INSERTS: Final = tuple(_INSERT + ", (?, ?, ?, ?, ?)" * count for count in range(NOTES_MAX + 1))
-"""The same for a record with so many notes."""
+"""For one row, two rows and so on, up to a record with all its notes."""
 
 
 class Rows:
@@ -104,7 +105,7 @@ class Rows:
         self.is_loaded = True
 
     def append(self, groups: Sequence[Sequence[EntryRow]]) -> list[int]:
-        """Store records, each with its notes, inside a transaction.
+        """Store records, each with its notes, inside a transaction; a single one, the usual scan, is its own.
 
         Args:
             groups: For each record its own row, then those of its notes.
@@ -114,22 +115,8 @@ class Rows:
         """
         if self.state.saved and groups:
             return self._append_first(groups)
-        self.database.execute_many(
-            _INSERT,
-            [
-                (16 * n + place, *row)
-                for n, group in enumerate(groups, start=self.state.next_n)
-                for place, row in enumerate(group)
-            ],
-        )
+        self._insert(groups)
         return self._count_appended(groups)
-
-    def append_alone(self, group: Sequence[EntryRow]) -> int:
-        """Store one record with its notes in one statement, which is its own transaction: the usual scan."""
-        first_k = 16 * self.state.next_n
-        values = [value for place, row in enumerate(group) for value in (first_k + place, *row)]
-        self.database.execute(_INSERTS[len(group) - 1], values)
-        return self._count_appended([group])[0]
 
     def add_key(self, key: WrappedKey) -> int:
         """Store a wrapped key.
@@ -280,10 +267,26 @@ class Rows:
             "INSERT INTO run VALUES (?, ?, ?)", [(run.first_seq, run.first_n, run.count) for run in runs.runs]
         )
 
+    def _insert(self, groups: Sequence[Sequence[EntryRow]]) -> None:
+        """Number the rows and insert them, as many to a statement as it takes: half the time of one each."""
+        values = [
+            value
+            for n, group in enumerate(groups, start=self.state.next_n)
+            for place, row in enumerate(group)
+            for value in (16 * n + place, *row)
+        ]
+        step = _COLUMNS * len(_INSERTS)
+        rest = len(values) % step
+        whole = len(values) - rest
+        if whole:
+            self.database.execute_many(_INSERTS[-1], [values[at : at + step] for at in range(0, whole, step)])
+        if rest:
+            self.database.execute(_INSERTS[rest // _COLUMNS - 1], values[whole:])
+
     def _append_first(self, groups: Sequence[Sequence[EntryRow]]) -> list[int]:
         """Store the first record of the file, the audit; what was saved out of a damaged one follows it."""
         state = self.state
-        self.database.execute_many(_INSERT, [(16 * state.next_n + at, *row) for at, row in enumerate(groups[0])])
+        self._insert(groups[:1])
         runs = renumber(
             state.runs, acked=0, held_n=state.mark.held_n, audit_n=state.next_n, with_settled=True, left_out=()
         )

@@ -1,6 +1,6 @@
 """The outbox's SQLite file: lock, pragmas, migrations, transactions. The one door to sqlite3 for the outbox.
 
-One connection, opened and used by one thread. `locking_mode=EXCLUSIVE` because SQLite before 3.51.3 can corrupt a WAL
+One connection, used by one thread at a time. `locking_mode=EXCLUSIVE` because SQLite before 3.51.3 can corrupt a WAL
 with two connections; `synchronous=FULL` because NORMAL lost acknowledged rows in simulated power cuts; small pages
 because a commit writes whole pages and flash wears. After a failed commit the connection is closed and opened again:
 what SQLite then finds on disk is the truth.
@@ -48,7 +48,7 @@ Row = tuple[Any, ...]
 
 
 class Database:
-    """The open file. Every method but `lock` belongs to the writer thread.
+    """The open file. Its methods are for whoever owns it at the moment (`sync.writer`).
 
     Args:
         path: The file; `PATH.lock` beside it holds the lock.
@@ -75,7 +75,9 @@ class Database:
         self._lock()
         try:
             # Statements are few and all cached: no text is parsed twice.
-            self._connection = sqlite3.connect(self._path, isolation_level=None, timeout=0, cached_statements=64)
+            self._connection = sqlite3.connect(
+                self._path, isolation_level=None, timeout=0, cached_statements=64, check_same_thread=False
+            )
             self._connection.text_factory = bytes  # text that is damaged must not fail the row it stands in
             self._set_up(self._connection)
         except sqlite3.Error as exc:

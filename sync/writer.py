@@ -1,9 +1,13 @@
-"""The thread that owns the outbox file: it takes everything that waits, runs it in one transaction, then tells all.
+"""Who writes the outbox file: everything that waits goes into one transaction, then all are told.
 
 Whoever asks gets a future. It is resolved only after the commit is synced, or with an error after nothing was stored.
 One operation that fails does not fail its neighbours: the group is rolled back and each runs alone. After a failure the
-file is opened anew by the next operation, so a disk that was full for a while needs nobody's help. A bug ends the
-thread; all that wait are told, so is whoever comes later, and `ended` raises it: without the thread nothing is stored.
+file is opened anew by the next operation, so a disk that was full for a while needs nobody's help.
+
+The file has one owner at a time. It is a thread of its own, so that a slow card never stalls the desk; but while that
+thread has nothing to do and commits have been quick, records are committed at once in the event loop: handing them over
+and back would take longer than a good disk does. A bug ends the thread; all that wait are told, so is whoever comes
+later, and `ended` raises it: after a bug nothing is stored.
 """
 
 import asyncio
@@ -22,6 +26,10 @@ GROUP_MAX: Final = 512
 """Operations after which a transaction takes no more in: some 10 ms of work."""
 WAITING_MAX: Final = 4096
 """Operations in the queue; with more than that the disk has stopped answering."""
+QUICK_NS: Final = 2_000_000
+"""Commits that usually take less (here: 2 ms, three signature checks) may be done in the event loop."""
+_USUAL_OF: Final = 8
+"""The usual time is smoothed over so many commits: after one that took 100 ms, the next thirty go to the thread."""
 _FAILURES_MAX: Final = 2
 """Operations that fail alone, one after the other, before the rest of their group is not tried any more."""
 
@@ -53,13 +61,16 @@ class Writer:
     """The thread and its queue.
 
     Args:
-        rows: The tables; after `start` only the thread touches them.
+        rows: The tables. They are the thread's while it has anything to do (`_waiting`), the event loop's otherwise.
         on_done: Called in the event loop with the committed state after every group, before its futures are resolved.
+        now_ns: A monotonic clock.
     """
 
-    def __init__(self, rows: Rows, *, on_done: Callable[[State], None]) -> None:
+    def __init__(self, rows: Rows, *, on_done: Callable[[State], None], now_ns: Callable[[], int]) -> None:
         self._rows = rows
         self._on_done = on_done
+        self._now_ns = now_ns
+        self._usual_ns = QUICK_NS
         self._queue: queue.SimpleQueue[list[_Operation] | None] = queue.SimpleQueue()
         self._gathered: list[_Operation] = []
         self._waiting = 0
@@ -139,9 +150,33 @@ class Writer:
         self._gathered.append(operation)
 
     def _hand_over(self) -> None:
-        if self._gathered:
+        if not self._gathered:
+            return
+        if self._may_commit_here():
+            self._commit_here()
+        else:
             self._queue.put(self._gathered)
             self._gathered = []
+
+    def _may_commit_here(self) -> bool:
+        """Whether the thread has nothing to do, the file is open, and it will not take long."""
+        return (
+            self._waiting == len(self._gathered) <= GROUP_MAX
+            and self._usual_ns < QUICK_NS
+            and self._rows.database.is_open
+            and all(type(operation) is _Append for operation in self._gathered)
+        )
+
+    def _commit_here(self) -> None:
+        try:
+            outcomes = self._write(self._gathered)
+        except BaseException as exc:
+            self._bug = exc
+            self._is_stopped = True
+            self._queue.put(None)  # the thread closes the file and tells those who wait
+            raise
+        self._gathered = []
+        self._resolve(outcomes, self._rows.state)
 
     def _resolve(self, outcomes: Sequence[_Outcome], state: State | None) -> None:
         """In the event loop: hand out what the thread did. Whoever was cancelled meanwhile is not asked."""
@@ -149,13 +184,14 @@ class Writer:
         if state is not None:
             self._on_done(state)
         for future, value, error in outcomes:
-            if not future.done():
-                if error is None:
-                    future.set_result(value)
-                else:
-                    future.set_exception(error)
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(value)
+            else:
+                future.set_exception(error)
 
-    # -- the thread ------------------------------------------------------------------------------------------------
+    # -- the thread; `_write` and below is for whoever owns the file -----------------------------------------------
 
     def _run(self) -> None:
         taken: list[_Operation] = []
@@ -253,14 +289,17 @@ class Writer:
     def _commit(self, operations: Sequence[_Operation]) -> list[Any]:
         """One transaction; what each operation returned."""
         former = self._rows.state
+        begun_ns = self._now_ns()
         try:
             if len(operations) == 1 and isinstance(operations[0], _Append) and not former.saved:
-                return [self._rows.append_alone(operations[0].group)]
+                return self._rows.append([operations[0].group])
             with self._rows.database.transaction():
                 return self._apply(operations)
         except StoreError:
             self._rows.state = former
             raise
+        finally:
+            self._usual_ns += (self._now_ns() - begun_ns - self._usual_ns) // _USUAL_OF
 
     def _apply(self, operations: Sequence[_Operation]) -> list[Any]:
         """Appends in a row become one statement."""

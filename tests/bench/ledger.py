@@ -19,8 +19,8 @@ from tests.bench.turns import rates, report
 
 RATIO_MIN = 0.8  # docs/benchmarks.md
 WAL_BYTES_MAX = 6 * 1024
-ROUNDS = 10
-APPENDS_A_ROUND = 1000
+ROUNDS = 15
+APPENDS_A_ROUND = 2000
 GROUP = 100
 # Lengths measured on the demo's records: a valid static card with a name, and its sealed line for the screens.
 BODY_BYTES = 190

@@ -2,7 +2,8 @@
 
 import contextlib
 import random
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from sync.message import Note, OutboxMessage, WrappedKey
@@ -24,9 +25,9 @@ def note(number: int, *, expires_at_ms: int = 1_000) -> Note:
 
 
 @contextlib.asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[Outbox]:
+async def opened(folder: Path, *, now_ns: Callable[[], int] = time.monotonic_ns) -> AsyncIterator[Outbox]:
     """The outbox of a folder, with a key the first time."""
-    async with Outbox.open(folder / "outbox.db", node=NODE, hash=sm3) as outbox:
+    async with Outbox.open(folder / "outbox.db", node=NODE, hash=sm3, now_ns=now_ns) as outbox:
         await outbox.add_key(KEY)
         yield outbox
 

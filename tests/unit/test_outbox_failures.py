@@ -1,6 +1,8 @@
 """What fails fails alone, is told, and leaves the outbox usable."""
 
 import asyncio
+import itertools
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,15 @@ from sync.ledger import Settlement
 from sync.store import Database
 from tests.support.outbox_box import fill, message, opened
 
+QUICK_NS = {"quick disk": 10**18, "slow disk": 0}
 POISON = message(13).message_id
+
+
+@pytest.fixture(params=QUICK_NS, autouse=True)
+def disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every failure is met twice: by the event loop that commits itself, and by the thread."""
+    monkeypatch.setattr(writer, "QUICK_NS", QUICK_NS[request.param])
+    return str(request.param)
 
 
 def is_poison(sql: str, values: Any) -> bool:
@@ -127,6 +137,31 @@ async def test_large_groups_are_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         await asyncio.gather(*(one_by_one(10 * task) for task in range(5)))
 
         assert outbox.counts().waiting == 25
+
+
+async def test_a_slow_disk_is_the_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records are committed in the event loop while commits have been quick; one slow one and it is the thread's."""
+    monkeypatch.setattr(writer, "QUICK_NS", 2_000_000)
+    clock = itertools.count(0, 1_000_000)
+    committers: list[str] = []
+    execute = Database.execute
+
+    def seen(self: Database, sql: str, values: Any = ()) -> Any:
+        if sql.startswith("INSERT INTO entry"):
+            committers.append(threading.current_thread().name)
+        return execute(self, sql, values)
+
+    monkeypatch.setattr(Database, "execute", seen)
+    async with opened(tmp_path, now_ns=lambda: next(clock)) as outbox:
+        await fill(outbox, count=3)
+        await asyncio.gather(outbox.append(message(4)), outbox.records())
+        assert committers == ["MainThread"] * 3 + ["outbox"], "a read goes to the thread, with what waits beside it"
+        clock = itertools.count(0, 40_000_000)  # one commit took 40 ms
+        await outbox.append(message(5))
+        clock = itertools.count(0, 1_000_000)
+        await fill(outbox, first=6, count=20)
+
+    assert committers[4:] == ["MainThread"] + ["outbox"] * 13 + ["MainThread"] * 7
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
