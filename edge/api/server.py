@@ -38,6 +38,9 @@ SHUTDOWN_WAIT_S = 1.0
 
 SOCKET_MODE = 0o660
 
+KNOCK_WAIT_S = 1.0
+"""For whoever listens at the socket's path already; a dead daemon's file refuses at once."""
+
 PORT_RETRY_S = 5.0
 """Whoever has just stopped the program on the page's port sees the page within seconds; one try costs nothing."""
 
@@ -148,8 +151,7 @@ async def start(
         settings: Where to listen.
         view: The node, as far as the interface may see it.
         access: Who may ask.
-        socket_path: The command line's Unix socket, None for none. What stands there is replaced: the caller holds the
-            lock of the data folder, so no other daemon listens on it.
+        socket_path: The command line's Unix socket, None for none. A dead daemon's is replaced.
 
     Raises:
         ConfigError: The address or the path cannot be listened on.
@@ -199,6 +201,8 @@ def _tcp_door(settings: ApiSettings, *, port: int) -> Door:
 
 
 def _unix_listener(path: Path) -> socket.socket:
+    if _is_answered(path):  # a daemon with other data: both would take each other's commands
+        raise ConfigError("control.socket", expected="a path where no other program listens")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         beside = path.with_name(f"{path.name}.new")
@@ -211,6 +215,16 @@ def _unix_listener(path: Path) -> socket.socket:
         listener.close()
         raise ConfigError("control.socket", expected="a path in a folder that this account can write") from exc
     return listener
+
+
+def _is_answered(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knock:
+        knock.settimeout(KNOCK_WAIT_S)
+        try:
+            knock.connect(str(path))
+        except (OSError, ValueError):
+            return False
+    return True
 
 
 @asynccontextmanager

@@ -61,6 +61,18 @@ async def test_unix_socket_has_the_size_limits_too(box):
     assert (await box.ask_on_socket("/api/v1/verify", method="POST", body=body)).status == 413
 
 
+async def test_a_living_daemons_socket_is_not_taken(box):
+    """Whoever is configured with the same path by mistake is told so; the first one still answers."""
+    with pytest.raises(ConfigError) as refused:
+        async with server.start(
+            settings=server.ApiSettings(), view=box.node, access=new_access(), socket_path=box.socket_path
+        ):
+            pass
+
+    assert refused.value.where == "control.socket"
+    assert (await box.ask_on_socket("/api/v1/status")).status == 200
+
+
 async def test_socket_left_by_a_crash_is_replaced_and_the_own_removed(tmp_path):
     """A dead socket in the place does not keep the daemon from starting; after an orderly end none is left."""
     path = tmp_path / "run" / "ctl"
