@@ -1,9 +1,10 @@
-"""Members of a frame's payload, each read within its bounds, sans-IO; `sync.wire` gives them their names.
+"""Members of a frame's payload, each read within its bounds, sans-IO; `sync.wire` and `sync.asking` name them.
 
 Everything raises `WireError` with the name of the member, never with what stood in it.
 """
 
-from typing import Any, Final
+import enum
+from typing import Any, Final, TypeVar
 
 from sync import cbor
 from sync.errors import WireError
@@ -22,6 +23,8 @@ _I64: Final = 2**63 - 1  # what a database holds: node and city store what they 
 _WRAPPED_BYTES_MAX: Final = 1024
 _TEXT_CHARS_MAX: Final = 200
 _NAMES_MAX: Final = 64
+
+E = TypeVar("E", bound=enum.StrEnum)
 
 
 class Fields:
@@ -52,6 +55,35 @@ class Fields:
         """Exactly so many bytes."""
         return _octets(self._members.get(name), name=name, least=size, most=size)
 
+    def piece(self, name: str, *, most: int) -> bytes:
+        """At least one byte and at most so many."""
+        return _octets(self._members.get(name), name=name, least=1, most=most)
+
+    def boolean(self, name: str) -> bool:
+        """True or false."""
+        value = self._members.get(name)
+        if not isinstance(value, bool):
+            raise WireError(name)
+        return value
+
+    def optional_true(self, name: str) -> bool:
+        """True where the member is there, which can only be true; false where it is absent."""
+        if name in self._members and self._members[name] is not True:
+            raise WireError(name)
+        return name in self._members
+
+    def choice(self, name: str, *, kinds: type[E]) -> E:
+        """One of the words of an enumeration."""
+        try:
+            return kinds(_text(self._members.get(name), name=name))
+        except ValueError as exc:
+            raise WireError(name) from exc
+
+    def optional_inner(self, name: str) -> "Fields | None":
+        """The members of a map in this one, None where it is absent."""
+        # What was read is written again as it stood, and is small: only one kind of `Fields` is worth that.
+        return Fields(cbor.encode(self._members[name])) if name in self._members else None
+
     def optional_text(self, name: str) -> str | None:
         """A short text, None where it is absent."""
         return _text(self._members[name], name=name) if name in self._members else None
@@ -62,6 +94,10 @@ class Fields:
         if not isinstance(members, dict) or len(members) > _NAMES_MAX:
             raise WireError(name)
         return {_text(key, name=name): _uint(value, name=name) for key, value in members.items()}
+
+    def optional_versions(self, name: str) -> dict[str, int]:
+        """A small map from names to numbers, empty where it is absent."""
+        return self.versions(name) if name in self._members else {}
 
     def keys(self) -> dict[bytes, tuple[bytes, bytes]]:
         """The wrapped sealing keys of a batch."""
@@ -105,6 +141,11 @@ class Fields:
                 )
             )
         return tuple(rejected)
+
+
+def encode_members(**members: Any) -> bytes:
+    """A payload; members that are None are left out."""
+    return cbor.encode({name: value for name, value in members.items() if value is not None})
 
 
 def _uint(value: Any, *, name: str, most: int = _I64) -> int:

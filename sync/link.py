@@ -83,14 +83,23 @@ class Link(Protocol):
         """
         ...
 
-    def messages(self) -> AsyncIterator[tuple[str, bytes]]:
-        """Topic and payload of every message, for whoever waits for nothing else; not together with `watch`.
-
-        Raises:
-            LinkLostError: The connection is gone.
-        """
-        ...
-
     def watch(self, callback: Callable[[], None]) -> None:
         """Call back in the event loop whenever `take` has something to say."""
         ...
+
+
+async def messages(link: Link) -> AsyncIterator[tuple[str, bytes]]:
+    """Topic and payload of every message, for whoever waits for nothing else: it takes the place of `Link.watch`.
+
+    Raises:
+        LinkLostError: The connection is gone, and all that came before was handed out; it never ends otherwise.
+    """
+    arrived = asyncio.Event()
+    link.watch(arrived.set)
+    while True:
+        arrived.clear()
+        delivery = link.take()
+        if delivery is None:
+            await arrived.wait()
+        else:
+            yield delivery.topic, delivery.payload

@@ -10,11 +10,12 @@ import collections
 import contextlib
 import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
+from paho.mqtt import MQTTException
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
@@ -23,6 +24,19 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from sync.errors import LinkLostError, MessageRefusedError
 from sync.link import Delivery
+from sync.tls import Interval, Tls, client_context, secure
+
+__all__ = [
+    "CONNECT_TIMEOUT_S",
+    "INBOX_MAX",
+    "KEEPALIVE_S",
+    "PACKET_BYTES_MAX",
+    "TCP_USER_TIMEOUT_MS",
+    "Broker",
+    "MqttLink",
+    "Tls",
+    "connect",
+]
 
 KEEPALIVE_S: Final = 60
 CONNECT_TIMEOUT_S: Final = 20.0
@@ -34,29 +48,14 @@ PACKET_BYTES_MAX: Final = 1_100_000
 """The largest document (1 MiB) and its head."""
 
 _MISC_EVERY_S: Final = 5.0
+_TYPE_BITS: Final = 0xF0
+_PUBLISH: Final = 0x30
+_QOS_2_BIT: Final = 0x04
+_BROKEN_PACKET: Final = (MQTTException, AssertionError, LookupError, TypeError, ValueError, struct.error)
+"""What paho raises, beside its own, on a packet that says something else than it is."""
 _REFUSED: Final = 0x80
 _AUTH_CODES: Final = frozenset({0x85, 0x86, 0x87, 0x8C})
 """Client id, name or password, not authorized, bad method (MQTT 5 table 3-1)."""
-_NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
-"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL; Python gives it no name."""
-
-Interval = Callable[[], tuple[int, int | None]]
-"""The time interval now: lo and hi in Unix milliseconds, hi None while unknown."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tls:
-    """Where the certificates are.
-
-    Attributes:
-        ca: The city's certificate authority, PEM.
-        certificate: The node's certificate, PEM.
-        key: Its key, PEM.
-    """
-
-    ca: Path
-    certificate: Path
-    key: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,18 +160,6 @@ class MqttLink:
     async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Send and wait for the broker's answer; see `sync.link.Link`."""
         await self.send(topic, payload, retain=retain)
-
-    async def messages(self) -> AsyncIterator[tuple[str, bytes]]:
-        """Topic and payload of every message; see `sync.link.Link`."""
-        arrived = asyncio.Event()
-        self.watch(arrived.set)
-        while True:
-            arrived.clear()
-            delivery = self.take()
-            if delivery is None:
-                await arrived.wait()
-            else:
-                yield delivery.topic, delivery.payload
 
     def take(self) -> Delivery | None:
         """The next message; see `sync.link.Link`."""
@@ -287,7 +274,10 @@ class MqttLink:
 
 
 class _Client(paho.Client):
-    """paho's client on a socket that is already open."""
+    """paho's client on a socket that is already open, for a broker that may be hostile.
+
+    paho tells the broker what it may send, and takes whatever comes: here such a broker is hung up on.
+    """
 
     def __init__(self, client_id: str, *, sock: socket.socket) -> None:
         super().__init__(
@@ -302,29 +292,30 @@ class _Client(paho.Client):
     def _create_socket(self) -> socket.socket:
         return self._open_socket
 
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if self._in_packet["remaining_length"] > PACKET_BYTES_MAX:  # known before the first byte of it is read
+            raise ConnectionError("packet too long")
+        return super()._sock_recv(bufsize)
+
+    def _packet_handle(self) -> MQTTErrorCode:
+        command = self._in_packet["command"]
+        if command & _TYPE_BITS == _PUBLISH and command & _QOS_2_BIT:  # paho keeps it until a PUBREL comes, if ever
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+        try:
+            return super()._packet_handle()
+        except _BROKEN_PACKET:  # else paho would stay at this packet for ever
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+
 
 async def _open_socket(broker: Broker, *, interval: Interval) -> socket.socket:
     loop = asyncio.get_running_loop()
-    context = _tls_context(broker.tls) if broker.tls is not None else None
+    context = None if broker.tls is None else client_context(broker.tls, interval=interval)
     try:
         addresses = await loop.getaddrinfo(broker.host, broker.port, type=socket.SOCK_STREAM)
     except OSError as exc:
         raise LinkLostError("resolve") from exc
     sock = await _connect_first(addresses)
-    if context is None:
-        return sock
-    try:
-        tls = context.wrap_socket(sock, server_hostname=broker.host, do_handshake_on_connect=False)
-    except (OSError, ValueError) as exc:
-        sock.close()
-        raise LinkLostError("tls") from exc
-    try:
-        await _shake_hands(tls)
-        _check_dates(tls, context=context, interval=interval)
-    except BaseException:
-        tls.close()
-        raise
-    return tls
+    return sock if context is None else await secure(sock, context=context, host=broker.host, interval=interval)
 
 
 async def _connect_first(addresses: list[Any]) -> socket.socket:
@@ -347,51 +338,3 @@ async def _connect_first(addresses: list[Any]) -> socket.socket:
         else:
             return sock
     raise LinkLostError("timeout" if isinstance(error, TimeoutError) else "refused") from error
-
-
-async def _shake_hands(tls: ssl.SSLSocket) -> None:
-    loop = asyncio.get_running_loop()
-    while True:
-        try:
-            tls.do_handshake()
-        except ssl.SSLWantReadError:
-            await _ready(tls, add=loop.add_reader, remove=loop.remove_reader)
-        except ssl.SSLWantWriteError:
-            await _ready(tls, add=loop.add_writer, remove=loop.remove_writer)
-        except OSError as exc:
-            raise LinkLostError("tls") from exc
-        else:
-            return
-
-
-async def _ready(sock: socket.socket, *, add: Callable[..., None], remove: Callable[..., Any]) -> None:
-    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    add(sock, future.set_result, None)
-    try:
-        await future
-    finally:
-        remove(sock)
-
-
-def _tls_context(tls: Tls) -> ssl.SSLContext:
-    """Chains are checked without dates: a node may not know the time yet (contracts 5.3)."""
-    try:
-        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=tls.ca)
-        context.load_cert_chain(tls.certificate, tls.key)
-    except OSError as exc:
-        raise LinkLostError("tls") from exc
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.verify_flags |= _NO_CHECK_TIME
-    return context
-
-
-def _check_dates(tls: ssl.SSLSocket, *, context: ssl.SSLContext, interval: Interval) -> None:
-    """Refuse what the interval proves wrong: not_after < lo or not_before > hi (contracts 5.3)."""
-    lo_ms, hi_ms = interval()
-    leaf: dict[str, Any] = dict(tls.getpeercert() or {})
-    issuers = [ca for ca in context.get_ca_certs() if ca.get("subject") == leaf.get("issuer")]
-    for certificate in [leaf, *issuers]:
-        not_after_ms = ssl.cert_time_to_seconds(str(certificate["notAfter"])) * 1000
-        not_before_ms = ssl.cert_time_to_seconds(str(certificate["notBefore"])) * 1000
-        if not_after_ms < lo_ms or (hi_ms is not None and not_before_ms > hi_ms):
-            raise LinkLostError("tls")

@@ -7,8 +7,6 @@ what SQLite then finds on disk is the truth.
 """
 
 import contextlib
-import fcntl
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sync.errors import StoreBusyError, StoreDamagedError, StoreError
+from sync.file_lock import FileLock
 
 APPLICATION_ID: Final = 0x45484342
 """`EHCB`, in the file's header."""
@@ -56,7 +55,7 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock_fd: int | None = None
+        self._lock = FileLock(path)
         self._connection: sqlite3.Connection | None = None
 
     @property
@@ -72,7 +71,7 @@ class Database:
             StoreDamagedError: It is no SQLite file any more.
             StoreError: It cannot be opened, is another program's, or a newer version made it.
         """
-        self._lock()
+        self._lock.acquire()
         try:
             # Statements are few and all cached: no text is parsed twice.
             self._connection = sqlite3.connect(
@@ -112,9 +111,7 @@ class Database:
     def close(self) -> None:
         """Checkpoint, close the file, release the lock."""
         self.disconnect()
-        if self._lock_fd is not None:
-            os.close(self._lock_fd)
-            self._lock_fd = None
+        self._lock.release()
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         """Run one statement and return all its rows.
@@ -167,21 +164,6 @@ class Database:
         if self._connection is None:
             raise StoreError("not open")
         return self._connection
-
-    def _lock(self) -> None:
-        """Lock `PATH.lock`: SQLite's own lock comes only with the first write."""
-        if self._lock_fd is not None:
-            return
-        try:
-            fd = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as exc:
-            raise StoreError(f"lock file: {exc.strerror}") from exc
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            os.close(fd)
-            raise StoreBusyError("another process holds the outbox") from exc
-        self._lock_fd = fd
 
     def _look_into_wreck(self) -> None:
         try:

@@ -5,6 +5,9 @@ from typing import Final
 
 NODE_PATTERN: Final = re.compile(r"[0-9A-Za-z-]{1,32}")
 
+ROLES_FOR_ALL: Final = ("root", "issuers", "status")
+"""Documents that are retained for all nodes, in the order in which they are believed."""
+
 _ROOT: Final = "ehc/1"
 _RESERVED: Final = "all"
 

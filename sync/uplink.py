@@ -2,20 +2,26 @@
 
 The loop pulls: nobody calls it when a record is stored or a message comes, they only set one event. Everything that is
 decided is decided in `sync.session`; here frames are made and signed, and what a decision says is done to the outbox.
+What is asked of the city besides, and all that comes down but receipts, is `sync.downlink`'s: it has the link whenever
+the session has nothing to send, and nothing that goes wrong with it keeps a receipt from being heard.
 A disk that cannot be written now pauses the uplink and does not end it: cards are still verified, and it recovers.
 """
 
 import asyncio
 import dataclasses
 import logging
+import math
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from sync import topics
 from sync.backoff import Backoff
+from sync.downlink import Downlink
 from sync.errors import LinkLostError, MessageRefusedError, StoreError, WireError
 from sync.greeting import HelloFacts, make_batch, make_hello
 from sync.judge import Asked, Odd, OpenEpoch, Own, resume_at
@@ -43,7 +49,8 @@ class LinkState:
         last_receipt_ms: The city's time in the last receipt heard.
         last_receipt_s: When that was, monotonic seconds.
         trouble: What the session finds odd or alarming; None if nothing.
-        ignored: Frames dropped since the start, by reason: ``wire``, ``signature``, ``node``, ``nonce``.
+        ignored: Frames dropped since the start, by reason: ``wire``, ``signature``, ``node``, ``nonce``, and those of
+            `Downlink.ignored`.
     """
 
     is_connected: bool = False
@@ -83,6 +90,7 @@ class Uplink:
         now_b: The clock of the interval, in its own unit; None counts monotonic nanoseconds.
         on_receipt: Told (the city's time in ms, now_b at the first sending of that nonce, now_b when it was heard).
         session: The state machine; a fresh one by default.
+        downlink: What is asked of the city and what comes down; None: receipts alone are heard.
         monotonic: Seconds, for every wait.
     """
 
@@ -102,6 +110,7 @@ class Uplink:
         now_b: Callable[[], int] = time.monotonic_ns,
         on_receipt: Callable[[int, int, int], None] = lambda _time_ms, _sent_b, _heard_b: None,
         session: Session | None = None,
+        downlink: Downlink | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._outbox = outbox
@@ -117,11 +126,14 @@ class Uplink:
         self._on_receipt = on_receipt
         self._monotonic = monotonic
         self._session = session or Session()
+        self._downlink = downlink
         self._backoff = Backoff(random=random)
         self._activity = asyncio.Event()
         self._sent: dict[bytes, _Sent] = {}
         self._refusal: MessageRefusedError | None = None
-        self._ignored: dict[str, int] = {}
+        self._is_hello_due = False
+        self._forbidden: set[str] = set()
+        self._ignored: Counter[str] = Counter()
         self._state = LinkState(since_s=monotonic())
 
     @property
@@ -132,12 +144,19 @@ class Uplink:
             self._state,
             waiting=self._outbox.counts().waiting,
             trouble=trouble.value if trouble is not None else None,
-            ignored=dict(self._ignored),
+            ignored=dict(self._ignored + Counter({} if self._downlink is None else self._downlink.ignored)),
         )
+
+    def say_hello(self) -> None:
+        """Say hello soon, whether it is due or not."""
+        self._is_hello_due = True
+        self._activity.set()
 
     async def run(self) -> None:
         """Deliver until cancelled; every failure is a reason to try again."""
         self._outbox.watch(self._activity.set)
+        if self._downlink is not None:
+            self._downlink.watch(self._activity.set)
         while True:
             cause = await self._connection()
             wait_s = self._backoff.next_s()
@@ -158,6 +177,9 @@ class Uplink:
                 self._session.connected(self._monotonic())
                 self._sent.clear()
                 self._refusal = None
+                if self._downlink is not None:
+                    await asyncio.gather(*(self._subscribe(link, topic) for topic in self._downlink.subscriptions))
+                    self._downlink.connected(self._monotonic())
                 self._note(is_connected=True, since_s=self._monotonic())
                 return await self._converse(link)
         except LinkLostError as exc:
@@ -167,6 +189,13 @@ class Uplink:
             return f"refused_0x{exc.reason_code:02x}"
         except StoreError:
             return "store"
+
+    async def _subscribe(self, link: Link, topic: str) -> None:
+        """Ask for what receipts do not need: an access list that forbids it must not keep them away."""
+        try:
+            await in_time(link.subscribe(topic))
+        except MessageRefusedError as exc:
+            self._forbid(topic, reason_code=exc.reason_code)
 
     async def _converse(self, link: Link) -> str:
         """Do what the session says until nobody answers."""
@@ -189,7 +218,9 @@ class Uplink:
                 case Drop():
                     return "silent"
                 case Wait(until_s=until_s):
-                    await self._pause(until_s - now_s)
+                    if not self._send_more(link, now_s=now_s):
+                        wake_s = math.inf if self._downlink is None else self._downlink.wake_s()
+                        await self._pause(min(until_s, wake_s) - now_s)
 
     async def _pause(self, wait_s: float) -> None:
         """Until something happens, or that long."""
@@ -201,7 +232,21 @@ class Uplink:
 
     # -- sending ---------------------------------------------------------------------------------------------------
 
+    def _send_more(self, link: Link, *, now_s: float) -> bool:
+        """What can wait until records and hellos are on their way; whether there was anything."""
+        if self._is_hello_due and not any(sent.hello for sent in self._sent.values()):
+            self._send_hello(link, now_s=now_s)
+            return True
+        order = None if self._downlink is None else self._downlink.next_frame(now_s)
+        if order is None:
+            return False
+        leaf, kind, payload = order
+        topic = topics.up(self._node, leaf=leaf)
+        link.send(topic, self._sign_frame(kind, payload)).add_done_callback(partial(self._answered, topic))
+        return True
+
     def _send_hello(self, link: Link, *, now_s: float) -> None:
+        self._is_hello_due = False
         ledger = self._outbox.snapshot()
         hello = make_hello(self._node, nonce=self._random_bytes(NONCE_BYTES), ledger=ledger, facts=self._facts())
         self._session.hello_sent(hello.nonce, now_s=now_s, ledger=ledger)
@@ -243,10 +288,25 @@ class Uplink:
             self._refusal = error
             self._activity.set()
 
+    def _answered(self, topic: str, acknowledgement: Acknowledgement) -> None:
+        """The broker's answer to what receipts do not need."""
+        error = acknowledgement.exception()
+        if isinstance(error, MessageRefusedError):
+            self._forbid(topic, reason_code=error.reason_code)
+
+    def _forbid(self, topic: str, *, reason_code: int) -> None:
+        """Say once that the broker's access list is too narrow; going on is all that can be done."""
+        level = logging.DEBUG if topic in self._forbidden else logging.WARNING
+        place = "/".join(topic.split("/")[3:])
+        _LOG.log(level, "the broker forbids %s (0x%02x): check its access list", place, reason_code)
+        self._forbidden.add(topic)
+
     # -- hearing ---------------------------------------------------------------------------------------------------
 
     async def _take(self, delivery: Delivery) -> None:
         if delivery.topic != topics.down(self._node, leaf="receipt"):
+            if self._downlink is not None:
+                self._downlink.take(delivery.topic, delivery.payload, now_s=self._monotonic())
             return
         try:
             frame = decode_frame(delivery.payload)
@@ -315,7 +375,7 @@ class Uplink:
 
     def _ignore(self, reason: str) -> None:
         """Count a frame that changes nothing."""
-        self._ignored[reason] = self._ignored.get(reason, 0) + 1
+        self._ignored[reason] += 1
 
     def _note(self, **changes: Any) -> None:
         self._state = dataclasses.replace(self._state, **changes)

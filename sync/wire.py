@@ -8,11 +8,11 @@ payload. Unknown members of a payload are ignored, so that a newer city can say 
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from sync import cbor, chain
 from sync.errors import WireError
-from sync.fields import KEYID_BYTES, PAYLOAD_BYTES_MAX, Fields
+from sync.fields import KEYID_BYTES, PAYLOAD_BYTES_MAX, Fields, encode_members
 from sync.message import Receipt
 
 FRAME_BYTES_MAX: Final = PAYLOAD_BYTES_MAX
@@ -23,9 +23,10 @@ HEAD_BYTES: Final = 32
 _FRAME_HEAD: Final = b"\x84"  # an array of four
 _OCTETS: Final = 2
 _TEXT: Final = 3
-_LENGTH_BYTES: Final = {24: 1, 25: 2, 26: 4}
-_LEAST: Final = {1: 24, 2: 2**8, 4: 2**16}
-"""The lowest length that needs a head with so many bytes more."""
+_MAP: Final = 5
+_LENGTH_BYTES: Final = {24: 1, 25: 2, 26: 4, 27: 8}
+_LEAST: Final = {1: 24, 2: 2**8, 4: 2**16, 8: 2**32}
+"""The lowest argument that needs a head with so many bytes more."""
 
 
 class FrameType(enum.StrEnum):
@@ -106,7 +107,7 @@ class Hello:
 
     def to_payload(self) -> bytes:
         """The payload of an `ehc.hello` frame."""
-        return _encode(
+        return encode_members(
             node=self.node,
             nonce=self.nonce,
             store=self.store,
@@ -181,7 +182,7 @@ class Batch:
 
     def to_payload(self) -> bytes:
         """The payload of an `ehc.batch` frame."""
-        return _encode(
+        return encode_members(
             node=self.node,
             epoch=self.epoch,
             first=self.first,
@@ -216,7 +217,7 @@ class Batch:
 
 def receipt_payload(receipt: Receipt) -> bytes:
     """The payload of an `ehc.receipt` frame."""
-    return _encode(
+    return encode_members(
         node=receipt.node,
         nonce=receipt.nonce,
         epoch=receipt.epoch,
@@ -302,15 +303,69 @@ def decode_frame(data: bytes, *, bytes_max: int = FRAME_BYTES_MAX) -> Frame:
     return Frame(type=kind, payload=payload, keyid=keyid, signature=signature)
 
 
+def split_octets(payload: bytes, *, name: str, rest_max: int) -> tuple[bytes, bytes]:
+    """Take a long byte string out of a map without reading what else is in it, for what anybody may send.
+
+    Args:
+        payload: A map, perhaps.
+        name: Of the member.
+        rest_max: The payload without the string is at most so many bytes, and no more heads than that are read.
+
+    Returns:
+        The string, and the payload with an empty one in its place: that is deterministic CBOR if the payload was.
+
+    Raises:
+        WireError: It is no map, has no such member, or is longer.
+    """
+    major, members, at = _head(payload, at=0)
+    if major != _MAP:
+        raise WireError("not a map")
+    for _ in range(members):
+        key, begin = _string(payload, at=at, major=_TEXT)
+        if key == name.encode():
+            octets, end = _string(payload, at=begin, major=_OCTETS)
+            rest = payload[:begin] + b"\x40" + payload[end:]
+            if len(rest) > rest_max:
+                break
+            return octets, rest
+        at = _behind(payload, at=begin, most=rest_max)
+    raise WireError(name)
+
+
+def _behind(data: bytes, *, at: int, most: int) -> int:
+    """Where the item that begins there ends; what it is, is not looked at."""
+    waiting = 1
+    while waiting:
+        if at > most:
+            raise WireError("too long")
+        major, argument, at = _head(data, at=at)
+        waiting -= 1
+        if major in (_OCTETS, _TEXT):
+            at += argument
+        elif major in (_MAP - 1, _MAP):
+            waiting += argument * (major - 3)
+    return at
+
+
 def _string(data: bytes, *, at: int, major: int) -> tuple[bytes, int]:
-    """A text or byte string and where it ends; its length in the shortest form (RFC 8949 4.2.1)."""
-    info = data[at] - (major << 5) if at < len(data) else -1
-    width = _LENGTH_BYTES.get(info, 0)
-    begin = at + 1 + width
-    size = int.from_bytes(data[at + 1 : begin], "big") if width else info
-    if not 0 <= info <= 26 or size < _LEAST.get(width, 0) or begin + size > len(data):
-        raise WireError("not a frame")
+    """A text or byte string and where it ends."""
+    found, size, begin = _head(data, at=at)
+    if found != major or begin + size > len(data):
+        raise WireError("not a string")
     return data[begin : begin + size], begin + size
+
+
+def _head(data: bytes, *, at: int) -> tuple[int, int, int]:
+    """Major type, argument in its shortest form (RFC 8949 4.2.1), and where the head ends."""
+    if at >= len(data):
+        raise WireError("cut short")
+    info = data[at] & 0x1F
+    width = _LENGTH_BYTES.get(info, 0)
+    end = at + 1 + width
+    argument = int.from_bytes(data[at + 1 : end], "big") if width else info
+    if info > max(_LENGTH_BYTES) or argument < _LEAST.get(width, 0):
+        raise WireError("no head")
+    return data[at] >> 5, argument, end
 
 
 def _frame_type(name: bytes) -> FrameType:
@@ -318,8 +373,3 @@ def _frame_type(name: bytes) -> FrameType:
         return FrameType(name.decode())
     except ValueError as exc:
         raise WireError("unknown frame type") from exc
-
-
-def _encode(**members: Any) -> bytes:
-    """A payload; absent members are left out."""
-    return cbor.encode({name: value for name, value in members.items() if value is not None})

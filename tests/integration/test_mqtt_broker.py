@@ -101,8 +101,8 @@ async def test_dates_count_only_where_the_interval_proves_them_wrong(
         async with connect(node, interval=lambda: (now_ms(), now_ms() + 1000)):
             pass
 
-        assert await cause_of(node, lo_ms=now_ms() + 100 * YEAR_MS) == "tls"
-        assert await cause_of(node, lo_ms=0, hi_ms=now_ms() - 100 * YEAR_MS) == "tls"
+        assert await cause_of(node, lo_ms=now_ms() + 100 * YEAR_MS) == "tls_dates"
+        assert await cause_of(node, lo_ms=0, hi_ms=now_ms() - 100 * YEAR_MS) == "tls_dates"
 
 
 async def test_a_certificate_past_its_date_is_taken_while_the_time_is_unknown(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ async def test_a_certificate_past_its_date_is_taken_while_the_time_is_unknown(tm
         async with connect(node):
             pass
 
-        assert await cause_of(node, lo_ms=now_ms()) == "tls"
+        assert await cause_of(node, lo_ms=now_ms()) == "tls_dates"
 
 
 async def test_missing_certificate_files_are_a_cause_not_a_crash(tmp_path: Path, certificates: Certificates) -> None:

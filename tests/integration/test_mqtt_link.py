@@ -12,7 +12,7 @@ import pytest
 
 from sync import mqtt
 from sync.errors import LinkLostError, MessageRefusedError
-from sync.link import Delivery, Link
+from sync.link import Delivery, Link, messages
 from sync.mqtt import Broker
 from tests.support.broker import Mosquitto
 from tests.support.fake_link import FakeBroker
@@ -105,7 +105,7 @@ async def test_messages_may_be_iterated(bench: Bench) -> None:
         taken = []
         with contextlib.suppress(LinkLostError):
             async with asyncio.timeout(10):
-                async for _, payload in link.messages():
+                async for _, payload in messages(link):
                     taken.append(payload)
                     if len(taken) == 3:
                         await bench.kill()
@@ -164,3 +164,69 @@ async def test_nobody_there_is_refused(bench: Bench) -> None:
             pass
 
     assert lost.value.cause == "refused"
+
+
+CONNACK = b"\x20\x03\x00\x00\x00"
+
+
+@contextlib.asynccontextmanager
+async def hostile_broker(said: bytes, *, times: int = 1) -> AsyncIterator[tuple[Broker, asyncio.Event]]:
+    """Greets whoever comes, says something, and keeps the connection; the event: it was hung up on."""
+    hung_up, closed = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(CONNACK + said * times)
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(1000):
+                pass
+        hung_up.set()
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        closed.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield Broker(host="127.0.0.1", port=server.sockets[0].getsockname()[1], client_id="n-1"), hung_up
+        async with asyncio.timeout(10):
+            await closed.wait()
+
+
+@pytest.mark.parametrize(
+    ("said", "times"),
+    [
+        (b"\x34\x07\x00\x01t\x00\x01\x00x", 3),  # QoS 2, which nobody asked for
+        (b"\x36\x07\x00\x01t\x00\x01\x00x", 1),  # QoS 3, which does not exist
+        (b"\x30\xff\xff\xff\x7f\x00\x01t\x00", 1),  # 256 MiB
+        (b"\x30\xe1\x91\x43\x00\x01t\x00", 1),  # one byte too long
+        (b"\x30\x01\x00", 1),  # a publish too short for its topic
+        (b"\x32\x04\x00\x09ab", 1),  # a topic beyond the packet
+        (b"\x90\x03\x00\x01\x00", 1),  # a SUBACK that answers nothing
+        (b"\xf0\x00", 1),
+        (b"\x00\x00", 1),
+    ],
+)
+async def test_a_hostile_broker_is_hung_up_on(said: bytes, times: int) -> None:
+    """At once, whatever it still declares to send, and nothing of it is delivered."""
+    async with hostile_broker(said, times=times) as (broker, hung_up):
+        lost = None
+        try:
+            async with mqtt.connect(broker) as link:
+                await take(link)
+        except LinkLostError as exc:
+            lost = exc
+
+        assert lost is not None
+        assert lost.cause == "closed"
+        async with asyncio.timeout(10):
+            await hung_up.wait()
+
+
+async def test_the_largest_packet_is_taken() -> None:
+    """What we said we would take, and not a byte more, is taken."""
+    rest = mqtt.PACKET_BYTES_MAX
+    length = bytes([rest & 127 | 128, rest >> 7 & 127 | 128, rest >> 14])
+    said = b"\x30" + length + b"\x00\x01t\x00" + bytes(rest - 4)
+    async with hostile_broker(said) as (broker, _), mqtt.connect(broker) as link:
+        assert await take(link) == Delivery(topic="t", payload=bytes(rest - 4))

@@ -86,17 +86,6 @@ class FakeLink:
     async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         await self.send(topic, payload, retain=retain)
 
-    async def messages(self) -> AsyncIterator[tuple[str, bytes]]:
-        arrived = asyncio.Event()
-        self.watch(arrived.set)
-        while True:
-            arrived.clear()
-            delivery = self.take()
-            if delivery is None:
-                await arrived.wait()
-            else:
-                yield delivery.topic, delivery.payload
-
     def take(self) -> Delivery | None:
         if self._inbox:
             return self._inbox.popleft()

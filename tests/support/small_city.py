@@ -1,15 +1,21 @@
-"""A city in a few lines for tests of the uplink: positions in a dict, receipts signed by a hash."""
+"""A city in a few lines for tests of the uplink: positions in a dict, receipts signed by a hash.
+
+It answers asks too: documents are small JSON texts without signatures, blobs are what it was given.
+"""
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 
 from sync import chain, topics, wire
+from sync.asking import PIECE_BYTES_MAX, Ask, BlobPiece, Order, OrderKind, Result
 from sync.errors import WireError
 from sync.message import Receipt, Rejection
 
 NODE = "370881-0042"
 NODE_KEYID = b"\x01" * 8
 CITY_KEYID = b"\x02" * 8
+CONFIG_KEYID = b"\x03" * 8
 
 
 def sm3(data: bytes) -> bytes:
@@ -30,6 +36,35 @@ def verify_receipt(keyid: bytes, signed: bytes, signature: bytes) -> bool:
     return keyid == CITY_KEYID and signature == city_sign(signed)
 
 
+def verify_order(keyid: bytes, signed: bytes, signature: bytes) -> bool:
+    return keyid == CONFIG_KEYID and signature == city_sign(signed)
+
+
+def order_frame(
+    order_id: int,
+    kind: OrderKind = OrderKind.HELLO,
+    *,
+    node: str = NODE,
+    expires_ms: int = 2_000,
+    keyid: bytes = CONFIG_KEYID,
+) -> bytes:
+    """An order as the city sends it."""
+    order = Order(node=node, id=order_id.to_bytes(16, "big"), kind=kind, expires_ms=expires_ms)
+    return wire.encode_frame(wire.FrameType.ORDER, order.to_payload(), sign=city_sign, keyid=keyid)
+
+
+def document(role: str, **members: int | str) -> bytes:
+    """Bytes that begin as a document does."""
+    return json.dumps({"role": role, **members}).encode()
+
+
+def piece_frame(blob: bytes, *, offset: int, length: int = PIECE_BYTES_MAX, node: str = NODE) -> bytes:
+    """A stretch of a blob as the city sends it."""
+    data = blob[offset : offset + min(length, PIECE_BYTES_MAX)]
+    piece = BlobPiece(node=node, sm3=sm3(blob), offset=offset, total=len(blob), data=data)
+    return wire.encode_unsigned_frame(wire.FrameType.BLOB, piece.to_payload())
+
+
 class SmallCity:
     """Keeps (epoch, seq) -> (id, digest) and bodies by id.
 
@@ -40,7 +75,9 @@ class SmallCity:
         time_ms: Its clock.
         change: Changes a receipt before it is signed; None drops it.
         rejects: Seqs it keeps but does not take.
-        hellos, batches: What was heard.
+        hellos, batches, asks, results: What was heard.
+        versions: The newest document by role.
+        blobs: What it can send, by SM3.
     """
 
     def __init__(self, *, inc: int = 1_000) -> None:
@@ -52,6 +89,25 @@ class SmallCity:
         self.rejects: set[int] = set()
         self.hellos: list[wire.Hello] = []
         self.batches: list[wire.Batch] = []
+        self.asks: list[Ask] = []
+        self.results: list[Result] = []
+        self.versions: dict[str, int] = {}
+        self.blobs: dict[bytes, bytes] = {}
+
+    def answers(self, topic: str, data: bytes) -> list[tuple[str, bytes]]:
+        """Everything that a message is answered with: topic and frame of each."""
+        answer = self.handle(topic, data)
+        if answer is not None:
+            return [answer]
+        try:
+            frame = wire.decode_frame(data)
+        except WireError:
+            return []
+        if topic == topics.up(NODE, leaf="ask"):
+            return self._ask(Ask.from_payload(frame.payload))
+        if topic == topics.up(NODE, leaf="result"):
+            self.results.append(Result.from_payload(frame.payload))
+        return []
 
     def handle(self, topic: str, data: bytes) -> tuple[str, bytes] | None:
         """The answer to a message: topic and frame."""
@@ -74,6 +130,21 @@ class SmallCity:
             wire.FrameType.RECEIPT, wire.receipt_payload(changed), sign=city_sign, keyid=CITY_KEYID
         )
         return topics.down(NODE, leaf="receipt"), answer
+
+    def _ask(self, ask: Ask) -> list[tuple[str, bytes]]:
+        self.asks.append(ask)
+        documents = [
+            document(role, version=self.versions[role])
+            for role, version in ask.docs.items()
+            if self.versions.get(role, 0) >= version
+        ]
+        if ask.time:
+            documents.append(document("time", nonce=ask.nonce.hex(), time=self.time_ms))
+        answers = [(topics.down(NODE, leaf="doc"), each) for each in documents]
+        if ask.fetch is not None and ask.fetch.sm3 in self.blobs:
+            frame = piece_frame(self.blobs[ask.fetch.sm3], offset=ask.fetch.offset, length=ask.fetch.length)
+            answers.append((topics.down(NODE, leaf="blob"), frame))
+        return answers
 
     def mark(self, epoch: int) -> tuple[int, bytes]:
         """How far an epoch goes without a hole, and its head there."""

@@ -9,10 +9,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from sync import topics
+from sync.downlink import Downlink
 from sync.errors import LinkLostError
 from sync.greeting import HelloFacts
 from sync.ledger import EpochChange
-from sync.link import Link
+from sync.link import Link, messages
 from sync.message import OutboxMessage
 from sync.outbox import Outbox
 from sync.session import Session
@@ -32,7 +33,9 @@ class Heard:
     changes: list[EpochChange] = field(default_factory=list)
 
 
-def make_uplink(outbox: Outbox, *, connect: Connect, heard: Heard, session: Session | None = None) -> Uplink:
+def make_uplink(
+    outbox: Outbox, *, connect: Connect, heard: Heard, session: Session | None = None, downlink: Downlink | None = None
+) -> Uplink:
     """An uplink with a boot time that grows with every look."""
     boottime = iter(range(1, 1_000_000))
 
@@ -53,6 +56,7 @@ def make_uplink(outbox: Outbox, *, connect: Connect, heard: Heard, session: Sess
         random=random.Random(1).random,
         on_receipt=lambda *times: heard.receipts.append(times),
         session=session,
+        downlink=downlink,
     )
 
 
@@ -62,9 +66,8 @@ async def serve(city: SmallCity, *, connect: Connect) -> None:
         with contextlib.suppress(LinkLostError):
             async with connect() as link:
                 await link.subscribe(topics.up(NODE, leaf="#"))
-                async for topic, payload in link.messages():
-                    answer = city.handle(topic, payload)
-                    if answer is not None:
+                async for topic, payload in messages(link):
+                    for answer in city.answers(topic, payload):
                         link.send(*answer)
         await asyncio.sleep(0.02)
 
