@@ -3,6 +3,8 @@
 Values in, values out: `now_b_ns` is the box's own clock (`edge.boot`), in nanoseconds. The lower end rises from a floor
 and from signed answers, the upper end exists only with a signed answer of this boot. Both drift apart by 200 ppm. The
 state is a value; every change returns a new one together with the alarm it raised, if any.
+
+No function takes a time that is merely claimed: what NTP, an RTC, a modem or a phone says is shown, and stays outside.
 """
 
 from dataclasses import dataclass, replace
@@ -24,6 +26,7 @@ class ClockAlarm(StrEnum):
     ANSWER_BELOW_FLOOR = "answer_below_floor"
     ANSWER_AFTER_TRUST = "answer_after_trust"
     FLOOR_ABOVE_TIME = "floor_above_time"
+    SAVED_FLOOR_DAMAGED = "saved_floor_damaged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +72,50 @@ class ClockState:
         return self.not_after is not None
 
 
-def start(*, saved_floor_ms: int = 0) -> ClockState:
-    """Return the state at start: the later of the build date and a floor saved in an earlier boot (b = 0)."""
-    return ClockState(floor=Mark(time_ms=max(BUILD_DATE_MS, saved_floor_ms), at_b_ns=0))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedFloor:
+    """A floor as it outlives the program: F, bF and the boot in which they were set (contracts 4).
+
+    Attributes:
+        floor: The floor; `at_b_ns` counts in that boot.
+        boot_id: 16 bytes.
+    """
+
+    floor: Mark
+    boot_id: bytes
+
+
+def start(*, saved: SavedFloor | None = None, boot_id: bytes = b"", now_b_ns: int = 0) -> ClockState:
+    """Return the state at start: a floor and no anchor.
+
+    What this boot saved goes on from where it was set. Of another boot nobody knows how long ago it ended, so its floor
+    counts from b = 0 (contracts 4). Of the two, that or the build date, the later counts.
+
+    Args:
+        saved: What an earlier run saved, if anything.
+        boot_id: Of this boot, 16 bytes.
+        now_b_ns: The box's own clock: the build date had passed by now; the program may be younger than this boot.
+    """
+    state = ClockState(floor=Mark(time_ms=BUILD_DATE_MS, at_b_ns=now_b_ns))
+    if saved is None:
+        return state
+    floor = saved.floor if saved.boot_id == boot_id else replace(saved.floor, at_b_ns=0)
+    return ClockState(floor=floor) if _slowest(floor, now_b_ns=now_b_ns) > BUILD_DATE_MS else state
+
+
+def settle(state: ClockState, *, now_b_ns: int) -> ClockState:
+    """Make lo the floor (contracts 4): what is saved was proven, and holds whatever becomes of the anchor."""
+    lo_ms = interval(state, now_b_ns=now_b_ns).lo_ms
+    return replace(state, floor=Mark(time_ms=lo_ms, at_b_ns=now_b_ns))
+
+
+def reset(*, issued_at_ms: int, now_b_ns: int) -> ClockState:
+    """Return the state after a root that changed the time, status or receipt keys (contracts 3.1).
+
+    The anchor is gone and the floor is the later of the build date and the root's own `issued_at`. Nothing else lowers
+    a floor: whoever held the former keys may have driven it up.
+    """
+    return ClockState(floor=Mark(time_ms=max(BUILD_DATE_MS, issued_at_ms), at_b_ns=now_b_ns))
 
 
 def interval(state: ClockState, *, now_b_ns: int) -> Interval:
@@ -96,15 +140,16 @@ def hear(
     if trust_expires_ms is not None and answer.time_ms > trust_expires_ms:
         return state, ClockAlarm.ANSWER_AFTER_TRUST
     now_b_ns = answer.heard_b_ns
-    round_trip_ms = -((answer.sent_b_ns - now_b_ns) // _NS_PER_MS)
-    lo_ms, hi_ms = answer.time_ms, answer.time_ms + round_trip_ms
-    if hi_ms < _slowest(state.floor, now_b_ns=now_b_ns):
-        return state, ClockAlarm.ANSWER_BELOW_FLOOR
+    lo_ms = answer.time_ms
+    # Contracts 4: r. It was counted by this box's crystal, so it drifts as everything else does.
+    hi_ms = _fastest(Mark(time_ms=answer.time_ms, at_b_ns=answer.sent_b_ns), now_b_ns=now_b_ns)
     if state.not_before is not None and state.not_after is not None:
         lo_ms = max(lo_ms, _slowest(state.not_before, now_b_ns=now_b_ns))
         hi_ms = min(hi_ms, _fastest(state.not_after, now_b_ns=now_b_ns))
         if lo_ms > hi_ms:  # contracts 4: an empty intersection drops both
             return ClockState(floor=state.floor), ClockAlarm.ANSWERS_DISAGREE
+    if hi_ms < _slowest(state.floor, now_b_ns=now_b_ns):
+        return state, ClockAlarm.ANSWER_BELOW_FLOOR
     not_before, not_after = Mark(time_ms=lo_ms, at_b_ns=now_b_ns), Mark(time_ms=hi_ms, at_b_ns=now_b_ns)
     return replace(state, not_before=not_before, not_after=not_after), None
 

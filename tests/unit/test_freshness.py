@@ -1,6 +1,8 @@
 """The freshness ladder."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.freshness import freshness_of, weakened
 from edge.trust import TrustSet
@@ -50,6 +52,42 @@ def test_age_counts_from_the_status_until_something_newer_proves_it() -> None:
 
     assert freshness_of(held, now=UNANCHORED, age_since_ms=None).age_s == 3600
     assert freshness_of(held, now=UNANCHORED, age_since_ms=NOON_MS).age_s == 0
+
+
+def test_a_newer_status_does_not_make_the_data_younger_than_they_were_proven() -> None:
+    """Once a time was verified, age counts from the last of them, whatever is published since (contracts 3.6)."""
+    held = trust(status=status(age_s=0))
+
+    assert freshness_of(held, now=NOW, age_since_ms=NOON_MS - 20 * DAY_MS).rung is Rung.OLD
+
+
+@given(lo_ms=st.integers(0, 2**43), since_ms=st.one_of(st.none(), st.integers(0, 2**43)))
+def test_without_an_upper_end_nothing_is_fresh(lo_ms: int, since_ms: int | None) -> None:
+    """Whatever the lower end and the base: a box that cannot say how late it is may be years late."""
+    now = Interval(lo_ms=lo_ms, hi_ms=None)
+
+    assert freshness_of(trust(), now=now, age_since_ms=since_ms).rung in (Rung.STALE, Rung.OLD, Rung.LAPSED)
+
+
+@given(
+    lo_ms=st.integers(NOON_MS - YEAR_MS, NOON_MS + YEAR_MS),
+    width_ms=st.integers(0, 60 * DAY_MS),
+    more_ms=st.integers(0, 60 * DAY_MS),
+    age_ms=st.integers(0, 60 * DAY_MS),
+)
+def test_knowing_less_or_later_never_climbs_the_ladder(lo_ms: int, width_ms: int, more_ms: int, age_ms: int) -> None:
+    """A wider interval, or the same a while later, stands on the same rung or a lower one."""
+    order = list(Rung)
+    since_ms = lo_ms - age_ms
+
+    def place(low_ms: int, high_ms: int) -> int:
+        found = freshness_of(trust(), now=Interval(lo_ms=low_ms, hi_ms=high_ms), age_since_ms=since_ms).rung
+        assert found is not None
+        return order.index(found)
+
+    here = place(lo_ms, lo_ms + width_ms)
+    assert place(lo_ms, lo_ms + width_ms + more_ms) >= here
+    assert place(lo_ms + more_ms, lo_ms + width_ms + more_ms) >= here
 
 
 def test_expired_issuers_or_root_are_lapsed() -> None:
