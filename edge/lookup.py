@@ -6,14 +6,10 @@ what they do not know is pending the city's word, never refused.
 
 from typing import assert_never
 
-from edge.ehc_code import DAY_S
 from edge.errors import TrustError
 from edge.examination import Case, Examination, Findings, concluded
 from edge.roster import PersonState
 from edge.verdict import Carrier, Reason, Subject
-
-# Contracts 3.5: so long after its lease the roster is destroyed; until whoever does that comes by, it is not asked.
-ROSTER_GRACE_MS = 60 * DAY_S * 1000
 
 
 def examine_by_lists(case: Case, carrier_string: str, *, subject: Subject) -> Examination:
@@ -35,7 +31,8 @@ def examine_by_lists(case: Case, carrier_string: str, *, subject: Subject) -> Ex
 def ask_roster(case: Case, carrier_string: str, *, found: Findings) -> Reason | None:
     """Find the person of a carrier; what stands against that carrier is returned or noted (contracts 1 step 12, 2)."""
     roster, lo = case.trust.roster, case.now.lo_ms
-    if roster is None or lo >= roster.lease_end_ms + ROSTER_GRACE_MS:
+    # Contracts 3.5: until whoever destroys it comes by, it is not asked any more.
+    if roster is None or roster.manifest.destroyed_from_ms <= lo:
         return None
     try:
         found.person = roster.find(carrier_string)

@@ -1,7 +1,11 @@
 """The people of a node's area, sealed by the city for this node alone (contracts 3.5), pure.
 
 Rows stay sealed: opening a roster checks its form and reads no row; finding a person opens that one. A lookup is a MAC
-of what a carrier says, so the blob shows neither who is in it nor who was asked for. Keys live in this object only.
+of what a carrier says, so the blob shows neither who is in it nor who was asked for. Keys live in this object only. The
+blob may lie in a mapped file and is never copied: a county's takes the memory of its offsets.
+
+Each carrier string of a person has a record of its own, and a string once given keeps it: a newborn is found by the
+number of the birth certificate after it got an identity number as before, and old records need no rewriting.
 """
 
 import bisect
@@ -17,7 +21,8 @@ from edge.errors import DecryptError, TrustError
 from sync import cbor
 from sync.errors import WireError
 
-ROSTER_BYTES_MAX: Final = 32 * 1024 * 1024  # about 150,000 carriers; an area has some 20,000 people
+ROSTER_BYTES_MAX: Final = 256 * 1024 * 1024  # a county: 500,000 carriers of some 300 bytes are 150 MB
+ROSTER_KEPT_MS: Final = 60 * 86_400_000  # contracts 3.5: so long after its lease it is destroyed
 KEY_BYTES: Final = 16
 TEXT_CHARS_MAX: Final = 200  # the longest names on record have some 70 characters; a note holds 4 KiB
 
@@ -90,6 +95,16 @@ class RosterManifest:
     length: int
     wrapped_key: bytes = field(repr=False)
 
+    @property
+    def lease_end_ms(self) -> int:
+        """From then on (by lo) matches carry ROSTER_STALE."""
+        return min(self.lease_until_ms, self.expires_at_ms)
+
+    @property
+    def destroyed_from_ms(self) -> int:
+        """From then on (by lo) the roster is not asked any more, and blob and keys are destroyed."""
+        return self.lease_end_ms + ROSTER_KEPT_MS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roster:
@@ -107,8 +122,8 @@ class Roster:
 
     @property
     def lease_end_ms(self) -> int:
-        """From then on matches carry ROSTER_STALE."""
-        return min(self.manifest.lease_until_ms, self.manifest.expires_at_ms)
+        """As the manifest says."""
+        return self.manifest.lease_end_ms
 
     def find(self, carrier: str) -> Person | None:
         """The person of a carrier string, or None.
@@ -187,11 +202,13 @@ def build_roster(people: Iterable[tuple[str, Person]], *, keys: bytes) -> bytes:
         keys: 32 random bytes, never used before: k_lookup and k_row.
 
     Raises:
-        ValueError: A carrier stands twice, or a person does not fit a row.
+        ValueError: A carrier stands twice, a person does not fit a row, or an alias has no record.
     """
     lookup_key, row_key = keys[:KEY_BYTES], keys[KEY_BYTES:]
     rows: dict[bytes, bytes] = {}
+    aliases: set[str] = set()
     for carrier, person in people:
+        aliases.update(person.aliases)
         lookup = _lookup(carrier, key=lookup_key)
         plain = cbor.encode(_plain(person))
         if lookup in rows or len(plain) > _PLAIN_BYTES_MAX:
@@ -199,6 +216,8 @@ def build_roster(people: Iterable[tuple[str, Person]], *, keys: bytes) -> bytes:
         nonce = gm.random_bytes(_NONCE_BYTES)
         row = nonce + gm.sm4_gcm_seal(row_key, nonce=nonce, plaintext=plain, associated=lookup)
         rows[lookup] = len(row).to_bytes(_LENGTH_BYTES, "big") + row
+    if not all(_lookup(alias, key=lookup_key) in rows for alias in aliases):
+        raise ValueError("an alias has no record")
     return b"".join(lookup + rows[lookup] for lookup in sorted(rows))
 
 
@@ -246,7 +265,7 @@ def _person(members: Any) -> Person:
         birth=_day(members["birth"]),
         id_no=_text(members["id_no"]) if "id_no" in members else None,
         state=PersonState(members["state"]),
-        tags=tuple(_text(tag) for tag in members["tags"]),
+        tags=tuple(_text(tag) for tag in members.get("tags", ())),  # only where the city configures them
         doses=tuple(_dose(dose) for dose in members["doses"]),
         aliases=tuple(_text(alias) for alias in members["aliases"]),
     )

@@ -8,9 +8,14 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.bench import ledger, verify
+from tests.bench import ledger, lists, scan, verify
 
-BENCHES: dict[str, Callable[[], None]] = {"verify": verify.main, "ledger": ledger.main}
+BENCHES: dict[str, Callable[[], None]] = {
+    "verify": verify.main,
+    "ledger": ledger.main,
+    "lists": lists.main,
+    "scan": scan.main,
+}
 
 
 def main() -> int:

@@ -1,9 +1,13 @@
 """The sealed roster: the vector, what is refused, and that nothing of a person shows."""
 
 import base64
+import contextlib
 import json
+import mmap
+import tracemalloc
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,7 +41,6 @@ PERSON = Person(
     id_no="11010020171225006X",
     tags=("chronic",),
     doses=({"vaccine": "0201", "n": 1, "day": "2026-10-01"},),
-    aliases=("id:11010020171225006X",),
 )
 
 
@@ -99,13 +102,15 @@ def test_carrier_strings_are_the_contracts() -> None:
 
 def test_what_the_city_builds_the_node_reads() -> None:
     """All members of a person survive, under every carrier."""
-    lost = replace(PERSON, state=PersonState.LOST, aliases=(), id_no=None, tags=(), doses=())
-    blob = build_roster([(id_carrier("11010020171225006X"), PERSON), (index_carrier(INDEX), lost)], keys=KEYS)
+    by_id, by_index = id_carrier("11010020171225006X"), index_carrier(INDEX)
+    people = {
+        by_id: replace(PERSON, aliases=(by_index,)),
+        by_index: replace(PERSON, state=PersonState.LOST, id_no=None, tags=(), doses=(), aliases=(by_id,)),
+    }
 
-    roster = opened(blob, count=2)
+    roster = opened(build_roster(people.items(), keys=KEYS), count=2)
 
-    assert roster.find(id_carrier("11010020171225006X")) == PERSON
-    assert roster.find(index_carrier(INDEX)) == lost
+    assert {carrier: roster.find(carrier) for carrier in people} == people
     assert roster.lease_end_ms == 1000
 
 
@@ -117,6 +122,7 @@ def test_a_lapsed_manifest_ends_the_lease() -> None:
     roster = open_roster(manifest, blob, decrypt=lambda _: KEYS)
 
     assert roster.lease_end_ms == 2000
+    assert roster.manifest.destroyed_from_ms == 2000 + 60 * 86_400_000
     assert roster.find(index_carrier(INDEX)) is None
 
 
@@ -130,13 +136,37 @@ def test_exactly_those_put_in_are_found(numbers: set[int], other: int) -> None:
     assert (roster.find(card_carrier(other.to_bytes(8))) is not None) == (other in numbers)
 
 
-def test_a_mapped_blob_is_read_like_bytes() -> None:
-    """The blob may lie in any buffer."""
-    blob = build_roster([(index_carrier(INDEX), PERSON)], keys=KEYS)
+def test_a_mapped_blob_is_read_where_it_lies(tmp_path: Path) -> None:
+    """A blob in a mapped file is checked and asked without a copy: what is kept and taken is a few bytes a record."""
+    lookup = gm.hmac_sm3(KEYS[:16], index_carrier(INDEX).encode())[:16]
+    other = bytes(300)  # never opened
+    lookups = sorted({number.to_bytes(2) * 8 for number in range(5_000)})
+    rows = [record(each, other) for each in lookups if each < lookup]
+    rows.append(build_roster([(index_carrier(INDEX), PERSON)], keys=KEYS))
+    rows += [record(each, other) for each in lookups if each > lookup]
+    blob = b"".join(rows)
+    manifest = manifest_for(blob, count=len(rows))
+    file = tmp_path / "blob"
+    file.write_bytes(blob)
 
-    roster = open_roster(manifest_for(blob, count=1), memoryview(blob), decrypt=lambda _: KEYS)
+    with (
+        file.open("rb") as handle,
+        mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+        memoryview(mapped) as view,
+    ):
+        tracemalloc.start()
+        try:
+            roster = open_roster(manifest, view, decrypt=lambda _: KEYS)
+            found = roster.find(index_carrier(INDEX))
+            stranger = roster.find(index_carrier("B" * 64))
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        del roster
 
-    assert roster.find(index_carrier(INDEX)) == PERSON
+    assert found == PERSON
+    assert stranger is None
+    assert peak < len(blob) // 10
 
 
 def test_nothing_of_a_person_shows() -> None:
@@ -246,6 +276,16 @@ def test_rows_with_wrong_members_say_nothing(change: dict[str, Any]) -> None:
         sealed(cbor.encode(PLAIN | change)).find(index_carrier(INDEX))
 
 
+def test_a_row_may_lack_tags_and_have_members_of_tomorrow() -> None:
+    """Tags stand only where the city configures them; what a node does not know it leaves alone."""
+    plain = {name: value for name, value in PLAIN.items() if name != "tags"} | {"tomorrow": [1, {"a": b"b"}]}
+
+    found = sealed(cbor.encode(plain)).find(index_carrier(INDEX))
+
+    assert found is not None
+    assert (found.name, found.tags) == ("李娜", ())
+
+
 @given(plain=st.binary(min_size=1, max_size=60))
 def test_any_row_raises_nothing_but_the_documented_error(plain: bytes) -> None:
     """Rubbish under a good tag, and a map that lacks members, raise `TrustError`."""
@@ -264,6 +304,25 @@ def test_any_blob_raises_nothing_but_the_documented_error(blob: bytes, count: in
         opened(blob, count=count)
 
 
+@given(data=st.data())
+def test_a_changed_blob_never_names_another(data: st.DataObject) -> None:
+    """Whatever is changed in a blob, a carrier leads to its own person, to nobody, or to an error."""
+    people = {card_carrier(bytes([number] * 8)): replace(PERSON, name=f"甲{number}") for number in range(5)}
+    blob = bytearray(build_roster(people.items(), keys=KEYS))
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(blob) - 1))
+        width = data.draw(st.sampled_from([0, 1, 2, 16, 60]))
+        blob[at : at + width] = data.draw(st.binary(max_size=2)) or blob[:width]
+
+    try:
+        roster = opened(bytes(blob), count=len(people))
+    except TrustError:
+        return
+    for carrier, person in people.items():
+        with contextlib.suppress(TrustError):
+            assert roster.find(carrier) in (person, None)
+
+
 @given(carrier=st.text())
 def test_any_carrier_may_be_asked_for(carrier: str) -> None:
     """Looking for any text finds nobody and raises nothing."""
@@ -276,7 +335,9 @@ def test_lone_surrogates_may_be_asked_for() -> None:
 
 
 def test_what_does_not_fit_is_not_built() -> None:
-    """A carrier twice, or a person beyond a row's length, is told to the city at once."""
+    """A carrier twice, a person beyond a row's length, or an alias that leads nowhere is told to the city at once."""
+    with pytest.raises(ValueError, match="alias"):
+        build_roster([(index_carrier(INDEX), replace(PERSON, aliases=("birth:M370012345",)))], keys=KEYS)
     for people in (
         [(index_carrier(INDEX), PERSON)] * 2,
         [(index_carrier(INDEX), replace(PERSON, tags=("x" * 66_000,)))],
