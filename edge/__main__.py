@@ -1,4 +1,4 @@
-"""The command line `ehc-edge`: run, check-config, status, verify (contracts 6).
+"""The command line `ehc-edge`: run, check-config, status, verify, trust (contracts 6).
 
 What a command needs is imported when it runs: judging a code must not wait for the web server. Exit codes: 0 ok, 1 a
 check failed, 2 usage, 3 the daemon is unreachable, 70 crash, 75 already running, 78 configuration.
@@ -14,11 +14,13 @@ from typing import Any, Final
 
 from edge.errors import ConfigError, UnreachableError
 from edge.messages import Language, Messages, language_of, load
+from sync.errors import StoreBusyError
 
 EXIT_OK: Final = 0
 EXIT_CHECK_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_UNREACHABLE: Final = 3
+EXIT_BUSY: Final = 75
 EXIT_CONFIG: Final = 78
 EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells say it
 
@@ -37,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UnreachableError as error:
         _complain(messages.text("error.unreachable", where=error.where), as_json=options.json, error="unreachable")
         return EXIT_UNREACHABLE
+    except StoreBusyError:
+        where = str(options.config)
+        _complain(messages.text("error.already_running_here", where=where), as_json=options.json, error="busy")
+        return EXIT_BUSY
     except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
@@ -92,7 +98,20 @@ def _parser(messages: Messages) -> argparse.ArgumentParser:
     verify.add_argument("--interval", metavar="LO_MS:HI_MS", help=text("help_interval"))
     verify.add_argument("code", metavar="TEXT|-", help=text("help_code"))
     verify.set_defaults(command=_verify)
+    _add_trust(commands, common=common, text=text)
     return parser
+
+
+def _add_trust(commands: Any, *, common: argparse.ArgumentParser, text: Any) -> None:
+    about = text("help_trust_command")
+    trust = commands.add_parser("trust", help=about, description=about).add_subparsers(metavar="COMMAND", required=True)
+    about = text("help_trust_show")
+    show = trust.add_parser("show", parents=[common], help=about, description=about)
+    show.set_defaults(command=_trust_show)
+    about = text("help_trust_import")
+    take = trust.add_parser("import", parents=[common], help=about, description=about)
+    take.add_argument("folder", type=Path, metavar="DIR", help=text("help_trust_dir"))
+    take.set_defaults(command=_trust_import)
 
 
 def _run(options: argparse.Namespace, messages: Messages) -> int:
@@ -168,6 +187,30 @@ def _verify(options: argparse.Namespace, messages: Messages) -> int:
         _complain(messages.text(f"error.{error.key}", **error.values), as_json=options.json, error="usage")
         return EXIT_USAGE
     return EXIT_OK
+
+
+def _trust_show(options: argparse.Namespace, messages: Messages) -> int:
+    from edge import settings, trust_command
+    from edge.trust_text import trust_lines
+
+    held = trust_command.show(settings.load(options.config))
+    if options.json:
+        _print_json(held)
+    else:
+        _print_lines(trust_lines(held, messages=messages))
+    return EXIT_OK
+
+
+def _trust_import(options: argparse.Namespace, messages: Messages) -> int:
+    from edge import settings, trust_command
+    from edge.trust_text import import_lines
+
+    imported = trust_command.take(options.folder.absolute(), configured=settings.load(options.config))
+    if options.json:
+        _print_json(imported)
+    else:
+        _print_lines(import_lines(imported, messages=messages))
+    return EXIT_OK if imported["found"] and not imported["problems"] else EXIT_CHECK_FAILED
 
 
 def _has_no_config(options: argparse.Namespace) -> bool:

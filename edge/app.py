@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from drivers import registry
 from drivers.keep_open import KeptOpenReader
-from edge import clock, log, machine_key, node_keys, notify, settings
+from edge import log, machine_key, node_keys, notify, settings
 from edge.api import server
 from edge.api.access import Access
 from edge.audit import epoch_audit
@@ -39,7 +39,8 @@ from edge.settings import Settings
 from edge.timekeeper import Timekeeper
 from edge.transaction import UUID7_RANDOM_BYTES, Transaction, uuid7
 from edge.trust import TrustSet
-from edge.trust_store import Loaded, load_directory
+from edge.trust_keeper import TrustKeeper
+from edge.trust_opening import open_trust
 from edge.trust_watch import TrustWatch
 from sync.errors import StoreBusyError, StoreError
 from sync.ledger import EpochChange
@@ -152,9 +153,12 @@ async def _serve(configured: Settings, *, messages: Messages, say: Say, notifier
                 socket_path=configured.control.socket,
             )
         )
+        stack.callback(node.timekeeper.save)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(outbox.ended(), name="outbox")
-            tasks.create_task(node.trust.run(), name="trust folder")
+            tasks.create_task(node.keeper.run(), name="trust")
+            tasks.create_task(node.watch.run(), name="trust folder")
+            tasks.create_task(node.timekeeper.run(), name="clock")
             for reader in node.readers:
                 tasks.create_task(_read(reader, intake=node.intake), name=f"reader {reader.name}")
             if node.link is not None:
@@ -181,7 +185,8 @@ class _Node:
     """What was put together."""
 
     readers: tuple[KeptOpenReader, ...]
-    trust: TrustWatch
+    keeper: TrustKeeper
+    watch: TrustWatch
     timekeeper: Timekeeper
     intake: Intake
     link: "CityLink | None"
@@ -191,7 +196,9 @@ class _Node:
 async def _assemble(configured: Settings, *, outbox: Outbox, keys: NodeKeys) -> _Node:
     boot = Boot()
     node = configured.node
-    trust, timekeeper = await _trust_and_time(configured, boot=boot, keys=keys)
+    keeper, timekeeper = open_trust(configured, boot=boot, keys=keys)
+    watch = TrustWatch(configured.trust.dir, keeper=keeper)
+    await watch.refresh()
     started_anew = outbox.started_anew
     ledger = Ledger(
         store=outbox,
@@ -200,7 +207,7 @@ async def _assemble(configured: Settings, *, outbox: Outbox, keys: NodeKeys) -> 
             _secret(configured.storage.machine_key_file, key="storage.machine_key_file").encode(),
             random_bytes=random_bytes,
         ),
-        recipient=lambda: _city_key(trust.trust),
+        recipient=lambda: _city_key(keeper.trust),
         now_b_ns=boot.now_b_ns,
         day_view_days=configured.storage.day_view_days,
         first=None if started_anew is None else _audit(started_anew, timekeeper=timekeeper, node=node.name),
@@ -213,8 +220,13 @@ async def _assemble(configured: Settings, *, outbox: Outbox, keys: NodeKeys) -> 
     for shown in await ledger.replay_entries():
         replay.insert(shown)
     verifier = Verifier(
-        trust=lambda: trust.trust, now=timekeeper.now, replay=replay, table=settings.carriers(configured.carriers)
+        trust=lambda: keeper.trust,
+        age_since_ms=lambda: keeper.age_since_ms,
+        now=timekeeper.now,
+        replay=replay,
+        table=settings.carriers(configured.carriers),
     )
+    link = _link(configured, outbox=outbox, keys=keys, boot=boot, keeper=keeper, timekeeper=timekeeper, ledger=ledger)
     intake = Intake(
         origin=Origin(
             node=node.name,
@@ -229,9 +241,9 @@ async def _assemble(configured: Settings, *, outbox: Outbox, keys: NodeKeys) -> 
         day_view=day_view,
         random_bytes=random_bytes,
         same_act_s=configured.intake.same_act_s,
+        on_unknown_issuer=(lambda: None) if link is None else link.ask_early,
     )
     readers = tuple(_reader(reader, place=place) for place, reader in enumerate(configured.readers))
-    link = _link(configured, outbox=outbox, keys=keys, boot=boot, trust=trust, timekeeper=timekeeper, ledger=ledger)
     health = Health(
         node=node.name,
         allow_test_keys=node.allow_test_keys,
@@ -240,40 +252,22 @@ async def _assemble(configured: Settings, *, outbox: Outbox, keys: NodeKeys) -> 
         is_returned=outbox.is_quarantined,
         is_damaged=outbox.set_aside is not None,
         uplink=(lambda: {"state": "off"}) if link is None else link.status,
-        trust=trust,
+        keeper=keeper,
         timekeeper=timekeeper,
         wall_ms=boot.wall_ms,
         intake=intake,
         verifier=verifier,
         day_view=day_view,
     )
-    return _Node(readers=readers, trust=trust, timekeeper=timekeeper, intake=intake, link=link, health=health)
-
-
-async def _trust_and_time(configured: Settings, *, boot: Boot, keys: NodeKeys) -> tuple[TrustWatch, Timekeeper]:
-    """Read the trust folder; its documents raise the clock's floor now and whenever they change."""
-
-    def load(folder: Path) -> Loaded:
-        return load_directory(
-            folder,
-            decrypt_roster=None if keys.encryption is None else keys.encryption.decrypt,
-            node=configured.node.name,
-            allow_test_keys=configured.node.allow_test_keys,
-        )
-
-    def raise_floor(held: TrustSet) -> None:
-        for document in (held.root, held.status):  # contracts 4: these two, no others
-            if document is not None:
-                timekeeper.raise_floor(document.issued_at_ms)
-
-    def trust_expires_ms() -> int | None:
-        issuers = trust.trust.issuers
-        return None if issuers is None else issuers.expires_at_ms
-
-    timekeeper = Timekeeper(boot=boot, state=clock.start(), trust_expires_ms=trust_expires_ms)
-    trust = TrustWatch(configured.trust.dir, load=load, on_change=raise_floor)
-    await trust.refresh()
-    return trust, timekeeper
+    return _Node(
+        readers=readers,
+        keeper=keeper,
+        watch=watch,
+        timekeeper=timekeeper,
+        intake=intake,
+        link=link,
+        health=health,
+    )
 
 
 def _city_key(held: TrustSet) -> PublicKey | None:
@@ -360,7 +354,7 @@ def _link(
     outbox: Outbox,
     keys: NodeKeys,
     boot: Boot,
-    trust: TrustWatch,
+    keeper: TrustKeeper,
     timekeeper: Timekeeper,
     ledger: Ledger,
 ) -> "CityLink | None":
@@ -376,7 +370,7 @@ def _link(
         outbox=outbox,
         signing=keys.signing,
         boot=boot,
-        trust=lambda: trust.trust,
+        keeper=keeper,
         timekeeper=timekeeper,
         ledger=ledger,
     )

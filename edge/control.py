@@ -25,32 +25,32 @@ def get(path: str, *, socket_path: Path) -> Any:
     return _ask("GET", path, socket_path=socket_path, body=None)
 
 
-def post(path: str, *, socket_path: Path, value: Any = None) -> Any:
+def post(path: str, *, socket_path: Path, value: Any = None, wait_s: float = TIMEOUT_S) -> Any:
     """Return the JSON that the daemon answers to a POST of JSON.
 
     Raises:
         UnreachableError: Nobody answers there, or not as the daemon does.
         NoPageError: There is no page that a link could open.
     """
-    return _ask("POST", path, socket_path=socket_path, body=json.dumps(value).encode())
+    return _ask("POST", path, socket_path=socket_path, body=json.dumps(value).encode(), wait_s=wait_s)
 
 
 class _UnixConnection(http.client.HTTPConnection):
     """HTTP to a path instead of a host."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=TIMEOUT_S)
+    def __init__(self, path: Path, *, wait_s: float) -> None:
+        super().__init__("localhost", timeout=wait_s)
         self._path = path
 
     def connect(self) -> None:
         """Open the socket."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        self.sock.settimeout(TIMEOUT_S)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
 
 
-def _ask(method: str, path: str, *, socket_path: Path, body: bytes | None) -> Any:
-    connection = _UnixConnection(socket_path)
+def _ask(method: str, path: str, *, socket_path: Path, body: bytes | None, wait_s: float = TIMEOUT_S) -> Any:
+    connection = _UnixConnection(socket_path, wait_s=wait_s)
     try:
         connection.request(method, path, body=body, headers={"Content-Type": "application/json"} if body else {})
         answer = connection.getresponse()

@@ -6,6 +6,7 @@ Implements `edge.api.view.NodeView`. Every call answers at once from memory.
 import itertools
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any, assert_never
 
 from drivers.keep_open import KeptOpenReader
@@ -15,7 +16,9 @@ from edge.freshness import freshness_of
 from edge.gm import default_backend
 from edge.intake import Intake, Verifier
 from edge.timekeeper import Timekeeper
-from edge.trust_watch import TrustWatch
+from edge.trust_import import import_folder
+from edge.trust_keeper import TrustKeeper
+from edge.trust_report import import_report, problem_members, trust_report
 from edge.verdict import OUTCOME_OF
 from edge.verify import Examination
 from sync.ledger import OutboxCounts
@@ -32,7 +35,7 @@ class Health:
         is_returned: Whether the city did not take a record, by its id, or it is damaged.
         is_damaged: Whether the outbox was found damaged at this start.
         uplink: State of the link, in the words of `NodeView.status`.
-        trust: What is relied on.
+        keeper: What is relied on.
         timekeeper: The time.
         wall_ms: The shown clock.
         intake: Knows whether records can be stored.
@@ -50,7 +53,7 @@ class Health:
         is_returned: Callable[[bytes], bool],
         is_damaged: bool,
         uplink: Callable[[], dict[str, Any]],
-        trust: TrustWatch,
+        keeper: TrustKeeper,
         timekeeper: Timekeeper,
         wall_ms: Callable[[], int],
         intake: Intake,
@@ -64,7 +67,7 @@ class Health:
         self._is_returned = is_returned
         self._is_damaged = is_damaged
         self._uplink = uplink
-        self._trust = trust
+        self._keeper = keeper
         self._timekeeper = timekeeper
         self._wall_ms = wall_ms
         self._intake = intake
@@ -99,6 +102,14 @@ class Health:
     def examine(self, text: str) -> Examination:
         """Judge a text; nothing is recorded and no replay key inserted."""
         return self._verifier.examine(text)[0]
+
+    def trust(self) -> dict[str, Any]:
+        """Return all that is held of the trust documents."""
+        return trust_report(self._keeper.held, now=self._timekeeper.now(), problems=self._keeper.problems)
+
+    async def import_trust(self, folder: Path) -> dict[str, Any]:
+        """Take the documents of a folder."""
+        return import_report(await import_folder(folder, keeper=self._keeper))
 
     def line(self) -> str:
         """Return one line for ``systemctl status``."""
@@ -135,8 +146,8 @@ class Health:
         return _known(waiting=counts.waiting, quarantined=counts.quarantined, oldest_ms=oldest_ms)
 
     def _trust_members(self) -> dict[str, Any]:
-        held = self._trust.trust
-        freshness = freshness_of(held, now=self._timekeeper.now(), age_since_ms=None)
+        held = self._keeper.trust
+        freshness = freshness_of(held, now=self._timekeeper.now(), age_since_ms=self._keeper.age_since_ms)
         return _known(
             empty=held.root is None,
             test_keys=self._allow_test_keys,
@@ -146,7 +157,7 @@ class Health:
             issuers=None if held.issuers is None else held.issuers.version,
             status=None if held.status is None else held.status.version,
             roster=None if held.roster is None else held.roster.manifest.version,
-            problems=[{"file": problem.file, "rule": problem.rule} for problem in self._trust.problems],
+            problems=problem_members(self._keeper.problems),
         )
 
     def _clock(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from edge.replay import ReplayCache
 from edge.timekeeper import Timekeeper
 from edge.transaction import UUID7_RANDOM_BYTES, Kind, Step, Terminal, Transaction, uuid7
 from edge.trust import TrustSet
-from edge.verdict import OUTCOME_OF, Carrier, Interval, Outcome
+from edge.verdict import OUTCOME_OF, Carrier, Interval, Outcome, Reason
 from edge.verify import Examination, examine, internal
 
 ACTS_MAX = 64  # codes a reader can bring within the longest window of 60 s, with room; older ones are just new acts
@@ -55,6 +55,7 @@ class Verifier:
         now: The time, as far as it can be proven.
         replay: Presentations that were recorded.
         table: Which carriers are known.
+        age_since_ms: When the set was last proven current; None: never (contracts 3.6).
     """
 
     def __init__(
@@ -64,8 +65,10 @@ class Verifier:
         now: Callable[[], Interval],
         replay: ReplayCache,
         table: CarrierTable,
+        age_since_ms: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._trust = trust
+        self._age_since_ms = age_since_ms
         self._now = now
         self._replay = replay
         self._table = table
@@ -91,7 +94,15 @@ class Verifier:
         now = self._now()
         try:
             self._replay.expire(lo_ms=now.lo_ms)
-            return examine(text, trust=self._trust(), now=now, replay=self, table=self._table), now
+            examination = examine(
+                text,
+                trust=self._trust(),
+                now=now,
+                replay=self,
+                age_since_ms=self._age_since_ms(),
+                table=self._table,
+            )
+            return examination, now
         except Exception as fault:  # noqa: BLE001  # contracts 4: an exception gives INTERNAL and no other reason
             self._internal_count += 1
             _log.error("verifier failed: %s", describe(fault))  # never its text: it may hold the code
@@ -121,6 +132,7 @@ class Intake:
         day_view: Shows the outcome to the page, after it is stored.
         random_bytes: getrandom.
         same_act_s: The same code on the same reader within so many seconds is the same act (contracts 1).
+        on_unknown_issuer: A newer list of issuers may help; whoever asks for one bounds how often (contracts 4).
     """
 
     def __init__(
@@ -133,6 +145,7 @@ class Intake:
         day_view: DayView,
         random_bytes: Callable[[int], bytes],
         same_act_s: int,
+        on_unknown_issuer: Callable[[], object] = lambda: None,
     ) -> None:
         self._origin = origin
         self._verifier = verifier
@@ -140,6 +153,7 @@ class Intake:
         self._timekeeper = timekeeper
         self._day_view = day_view
         self._random_bytes = random_bytes
+        self._on_unknown_issuer = on_unknown_issuer
         self._acts = _Acts(window_ns=same_act_s * 10**9)
         self._not_saved_cause: str | None = None
 
@@ -150,14 +164,17 @@ class Intake:
 
     async def take(self, reading: Reading, *, signals: Signals) -> DayEntry:
         """Take one reading through the five steps; return the line that the screens show of it."""
-        earlier = self._acts.earlier(reading)  # 1 reading
+        digest = sm3(reading.data)  # of acts no code is kept, only this
+        earlier = self._acts.earlier(reading, digest=digest)  # 1 reading
         if earlier is not None:
             await signals.signal(_feedback(earlier))
             return earlier
         examination, now = self._verifier.examine(reading.text)  # 2 verdict
+        if examination.verdict.reason is Reason.UNKNOWN_ISSUER:
+            self._on_unknown_issuer()
         transaction = self._transaction(reading, examination=examination, now=now)  # 3 transaction
         entry = await self._store(transaction, examination=examination, now=now)  # 4 stored
-        self._acts.remember(reading, entry=entry)
+        self._acts.remember(reading, digest=digest, entry=entry)
         self._day_view.add(entry)  # 5 signalled
         await signals.signal(_feedback(entry))
         return entry
@@ -206,22 +223,22 @@ class _Acts:
         self._window_ns = window_ns
         self._by_reader: dict[str, dict[bytes, tuple[int, DayEntry]]] = {}
 
-    def earlier(self, reading: Reading) -> DayEntry | None:
+    def earlier(self, reading: Reading, *, digest: bytes) -> DayEntry | None:
         """Return the line of the act this reading repeats.
 
         The window counts from the act, whatever is read meanwhile: a code that stays before the scanner is judged anew,
         or a revocation could be hidden by showing it without a pause.
         """
-        seen = self._by_reader.get(reading.reader, {}).get(sm3(reading.data))
+        seen = self._by_reader.get(reading.reader, {}).get(digest)
         return None if seen is None or reading.read_at_monotonic_ns - seen[0] > self._window_ns else seen[1]
 
-    def remember(self, reading: Reading, *, entry: DayEntry) -> None:
+    def remember(self, reading: Reading, *, digest: bytes, entry: DayEntry) -> None:
         """Keep an act; one that was not saved must be done again."""
         if not entry.is_saved or not self._window_ns:
             return
         acts = self._by_reader.setdefault(reading.reader, {})
-        acts.pop(sm3(reading.data), None)
-        acts[sm3(reading.data)] = (reading.read_at_monotonic_ns, entry)
+        acts.pop(digest, None)
+        acts[digest] = (reading.read_at_monotonic_ns, entry)
         while len(acts) > ACTS_MAX:
             del acts[next(iter(acts))]
 

@@ -25,6 +25,9 @@ _VERSION = b"\x01"
 _HEAD_BYTES = len(_VERSION) + KEY_ID_BYTES + NONCE_BYTES
 _TAG_BYTES = 16
 _ZLIB_LEVEL = 9  # a metered line costs more than the 20 us; level 6 is never smaller
+# 160 KiB of state, where the default (8) takes 268: so much is fetched from the kernel anew each time, 25 us more.
+# What a record packs to is the same up to 4 KiB, beyond that at worst 0.4 % longer.
+_ZLIB_MEMORY = 6
 
 
 class RecordTooLargeError(EdgeError):
@@ -38,7 +41,7 @@ class DataKey:
     Attributes:
         key_id: 8 random bytes, the name under which the city knows it.
         secret: 16 random bytes.
-        recipient: keyid of the city key it was wrapped to.
+        recipient: The city key it was wrapped to, compressed, 33 bytes.
         made_at_b_ns: Reading of the box's own clock when it was made.
     """
 
@@ -63,7 +66,7 @@ def seal_body(record: bytes, *, key: DataKey, nonce: bytes, node: str, message_i
     """
     if len(record) > RECORD_BYTES_MAX:
         raise RecordTooLargeError("record over 64 KiB")
-    deflate = zlib.compressobj(level=_ZLIB_LEVEL, zdict=preset_dictionary.tx_1())
+    deflate = zlib.compressobj(level=_ZLIB_LEVEL, memLevel=_ZLIB_MEMORY, zdict=preset_dictionary.tx_1())
     packed = deflate.compress(record) + deflate.flush()
     associated = _associated(node, message_id=message_id)
     sealed = sm4_gcm_seal(key.secret, nonce=nonce, plaintext=packed, associated=associated)
@@ -120,7 +123,7 @@ class Sealer:
     def usable_key(self, now_b_ns: int, *, recipient: PublicKey) -> DataKey | None:
         """Return the key in use, or None when a new one is due: at first, after a day, or for another city key."""
         key = self._key
-        if key is None or key.recipient != recipient.keyid or now_b_ns - key.made_at_b_ns >= DATA_KEY_LIFE_NS:
+        if key is None or key.recipient != recipient.compressed or now_b_ns - key.made_at_b_ns >= DATA_KEY_LIFE_NS:
             return None
         return key
 
@@ -128,7 +131,7 @@ class Sealer:
         """Return a new data key and the same wrapped for the city; it is in use only after `take_key`."""
         secret = self._random_bytes(DATA_KEY_BYTES)
         key_id = self._random_bytes(KEY_ID_BYTES)
-        key = DataKey(key_id=key_id, secret=secret, recipient=recipient.keyid, made_at_b_ns=now_b_ns)
+        key = DataKey(key_id=key_id, secret=secret, recipient=recipient.compressed, made_at_b_ns=now_b_ns)
         wrapped = WrappedKey(key_id=key.key_id, recipient=recipient.keyid, wrapped=recipient.encrypt(secret))
         return key, wrapped
 

@@ -1,7 +1,7 @@
 """The status of a running node as aligned lines for a terminal; the same members as `GET /api/v1/status`. Pure."""
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -13,14 +13,32 @@ _MINUTE_S, _HOUR_S, _DAY_S = 60, 3_600, 86_400
 
 def status_lines(status: Mapping[str, Any], *, messages: Messages) -> list[str]:
     """Return one line for each thing the status bar shows, labels in one column."""
-    rows = list(_rows(status, messages=messages))
-    width = max(_columns(label) for label, _ in rows)
-    lines = [f"{label}{' ' * (width - _columns(label))}  {text}" for label, text in rows]
+    lines = aligned(_rows(status, messages=messages))
     if status["api"]["state"] == "port_taken":
         lines.insert(0, messages.text("status.port_taken"))
     if status["trust"]["test_keys"]:
         lines.insert(0, messages.text("status.test_keys"))
     return lines
+
+
+def aligned(rows: Iterable[tuple[str, str]]) -> list[str]:
+    """Return rows of label and text as lines, the labels in one column."""
+    rows = list(rows)
+    width = max((_columns(label) for label, _ in rows), default=0)
+    return [f"{label}{' ' * (width - _columns(label))}  {text}".rstrip() for label, text in rows]
+
+
+def time_text(unix_ms: int) -> str:
+    """Return a time as the clinics' clocks show it."""
+    return datetime.fromtimestamp(unix_ms / 1000, tz=UTC).astimezone(_CHINA).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def duration_text(seconds: int, *, messages: Messages) -> str:
+    """Return a duration in its largest unit of which there are two or more."""
+    for unit, size_s in (("day", _DAY_S), ("hour", _HOUR_S), ("minute", _MINUTE_S)):
+        if seconds >= 2 * size_s:
+            return messages.text(f"unit.{unit}", n=seconds // size_s)
+    return messages.text("unit.second", n=seconds)
 
 
 def _rows(status: Mapping[str, Any], *, messages: Messages) -> Iterator[tuple[str, str]]:
@@ -43,7 +61,7 @@ def _rows(status: Mapping[str, Any], *, messages: Messages) -> Iterator[tuple[st
 def _queue(queue: Mapping[str, Any], *, messages: Messages) -> str:
     text = messages.text("status.queue_counts", waiting=queue["waiting"], quarantined=queue["quarantined"])
     if "oldest_ms" in queue:
-        text += "  " + messages.text("status.queue_oldest", oldest=_time(queue["oldest_ms"]))
+        text += "  " + messages.text("status.queue_oldest", oldest=time_text(queue["oldest_ms"]))
     return text
 
 
@@ -55,7 +73,7 @@ def _trust(trust: Mapping[str, Any], *, messages: Messages) -> Iterator[tuple[st
         versions = {name: trust.get(name, "-") for name in ("root", "issuers", "status", "roster")}
         yield label, messages.text("status.trust_versions", **versions)
         if "rung" in trust:
-            age = _duration(trust["age_s"], messages=messages) if "age_s" in trust else "?"
+            age = duration_text(trust["age_s"], messages=messages) if "age_s" in trust else "?"
             yield "", messages.text("status.trust_age", rung=messages.text("rung." + trust["rung"]), age=age)
     for problem in trust.get("problems", ()):
         yield "", messages.text("status.trust_problem", file=problem["file"], rule=problem["rule"])
@@ -64,19 +82,8 @@ def _trust(trust: Mapping[str, Any], *, messages: Messages) -> Iterator[tuple[st
 def _clock(clock: Mapping[str, Any], *, messages: Messages) -> str:
     if "hi_ms" in clock:
         width_s = (clock["hi_ms"] - clock["lo_ms"]) / 1000
-        return f"{_time(clock['lo_ms'])}  " + messages.text("status.clock_anchored", width_s=f"{width_s:.1f}")
-    return messages.text("status.clock_unanchored", lo=_time(clock["lo_ms"]))
-
-
-def _duration(seconds: int, *, messages: Messages) -> str:
-    for unit, size_s in (("day", _DAY_S), ("hour", _HOUR_S), ("minute", _MINUTE_S)):
-        if seconds >= 2 * size_s:
-            return messages.text(f"unit.{unit}", n=seconds // size_s)
-    return messages.text("unit.second", n=seconds)
-
-
-def _time(unix_ms: int) -> str:
-    return datetime.fromtimestamp(unix_ms / 1000, tz=UTC).astimezone(_CHINA).strftime("%Y-%m-%d %H:%M:%S")
+        return f"{time_text(clock['lo_ms'])}  " + messages.text("status.clock_anchored", width_s=f"{width_s:.1f}")
+    return messages.text("status.clock_unanchored", lo=time_text(clock["lo_ms"]))
 
 
 def _columns(text: str) -> int:

@@ -1,4 +1,4 @@
-"""What the trust documents say: values, and their reading from verified members (contracts 3.1-3.3, 3.5), pure.
+"""What the trust documents say: values, and their reading from verified members (contracts 3.1-3.5), pure.
 
 A reader refuses with `TrustError` what breaks a rule of the document itself; who signed it is `edge.trust`'s to ask.
 """
@@ -22,6 +22,7 @@ _KEYID_BYTES: Final = 8
 _KEY_BYTES: Final = 33
 _SM3_BYTES: Final = 32
 _HASH_KEY_BYTES: Final = 16
+_NONCE_BYTES: Final = 16
 _REGION_DIGITS: Final = (2, 4, 6)
 _CITY_DIGITS: Final = (6,)
 
@@ -172,6 +173,27 @@ class Status:
     issuers_version: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedTime:
+    """The city's time as an answer to a nonce, and the newest versions it has (contracts 3.4).
+
+    Attributes:
+        node: For whom.
+        nonce: 16 bytes, this node's.
+        time_ms: The time.
+        status_version: 0 or more.
+        issuers_version: 0 or more.
+        roster_version: This node's; 0: it has none.
+    """
+
+    node: str
+    nonce: bytes
+    time_ms: int
+    status_version: int
+    issuers_version: int
+    roster_version: int
+
+
 def read_root(members: Members, *, payload_sm3: bytes) -> Root:
     """A root that nobody has vouched for yet: `edge.trust` needs its keys to ask for its signatures."""
     keys = _root_keys(members.octet_map("keys", name_length=_KEYID_BYTES, length=_KEY_BYTES))
@@ -232,6 +254,20 @@ def read_manifest(members: Members) -> RosterManifest:
         sm3=members.octets("sm3", length=_SM3_BYTES),
         length=members.integer("length"),
         wrapped_key=members.base64("key"),
+    )
+
+
+def read_time(members: Members) -> SignedTime:
+    """A signed time; for which node and nonce it is, is the caller's to check."""
+    for name in ("version", "issued_at", "expires_at"):  # every payload has them, though here nothing rests on them
+        members.integer(name, low=int(name == "version"))
+    return SignedTime(
+        node=members.text("node"),
+        nonce=members.octets("nonce", length=_NONCE_BYTES),
+        time_ms=members.integer("time"),
+        status_version=members.inner("status").integer("version"),
+        issuers_version=members.inner("issuers").integer("version"),
+        roster_version=members.inner("roster").integer("version") if "roster" in members else 0,
     )
 
 

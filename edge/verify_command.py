@@ -16,8 +16,8 @@ from edge.errors import ConfigError, EdgeError, UnreachableError
 from edge.intake import Verifier
 from edge.messages import Messages
 from edge.replay import ReplayCache
-from edge.trust import TrustSet
-from edge.trust_store import Loaded, load_directory
+from edge.trust import TrustSet, uses_test_keys
+from edge.trust_folder import Loaded, load_directory
 from edge.verdict import Interval, Outcome, Verdict
 from edge.verdict_json import verdict_to_json
 
@@ -84,21 +84,32 @@ def _node_judge(config: Path, *, given: Interval | None, warn: Warn) -> Judge:
     from edge import settings
 
     configured = settings.load(config)
-    folder = configured.trust.dir
-    _require_readable(folder)
-    loaded = load_directory(
-        folder,
-        decrypt_roster=_roster_key(configured, warn=warn),
-        node=configured.node.name,
-        allow_test_keys=configured.node.allow_test_keys,
-    )
-    _warn_of(loaded, folder=folder, warn=warn)
+    found, age_since_ms = _held_by(configured, warn=warn)
+    _warn_of(found, folder=configured.trust.dir, warn=warn)
     bench = Bench(
-        trust=loaded.trust,
-        now=_clock(given, socket_path=configured.control.socket, trust=loaded.trust),
+        trust=found.trust,
+        now=_clock(given, socket_path=configured.control.socket, trust=found.trust),
         table=settings.carriers(configured.carriers),
+        age_since_ms=age_since_ms,
     )
     return lambda data: verdict_to_json(bench.judge(data))
+
+
+def _held_by(configured: "Settings", *, warn: Warn) -> tuple[Loaded, int | None]:
+    """What the daemon holds and since when it is known to be current; before it ran once, what its folder gives."""
+    from edge.trust_opening import read_trust
+
+    node, folder = configured.node, configured.trust.dir
+    decrypt = _roster_key(configured, warn=warn)
+    for each in (node.data_dir, folder):
+        _require_readable(each)
+    found = read_trust(configured, decrypt_roster=decrypt)
+    if found is not None:
+        held = found.held
+        test_keys = uses_test_keys(held.trust.root) or uses_test_keys(held.trust.issuers)
+        return Loaded(trust=held.trust, problems=found.problems, uses_test_keys=test_keys), held.current_ms
+    loaded = load_directory(folder, decrypt_roster=decrypt, node=node.name, allow_test_keys=node.allow_test_keys)
+    return loaded, None
 
 
 def _require_readable(folder: Path) -> None:
@@ -184,10 +195,20 @@ class Bench:
         trust: What to rely on.
         now: The time, taken as given.
         table: Which carriers are known.
+        age_since_ms: When it was last proven current; None: never (contracts 3.6).
     """
 
-    def __init__(self, *, trust: TrustSet, now: Callable[[], Interval], table: CarrierTable = DEFAULT_TABLE) -> None:
-        self._verifier = Verifier(trust=lambda: trust, now=now, replay=ReplayCache(), table=table)
+    def __init__(
+        self,
+        *,
+        trust: TrustSet,
+        now: Callable[[], Interval],
+        table: CarrierTable = DEFAULT_TABLE,
+        age_since_ms: int | None = None,
+    ) -> None:
+        self._verifier = Verifier(
+            trust=lambda: trust, now=now, replay=ReplayCache(), table=table, age_since_ms=lambda: age_since_ms
+        )
 
     def judge(self, data: bytes) -> Verdict:
         """Return the verdict on the bytes of a code; a presentation is remembered."""

@@ -29,16 +29,13 @@ _OWN_MEMBER: Mapping[Carrier, str] = MappingProxyType(
 
 def read_verify(body: bytes) -> str | None:
     """The text of a `POST /api/v1/verify` body, None when the body is not exactly ``{"text": "..."}``."""
-    try:
-        asked = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(asked, dict) or asked.keys() != {"text"}:
-        return None
-    text = asked["text"]
-    if not isinstance(text, str) or len(text) > TEXT_CHARS_MAX or not _is_encodable(text):
-        return None
-    return text
+    return _read_one(body, name="text")
+
+
+def read_folder(body: bytes) -> str | None:
+    """The folder of a `POST /api/v1/trust/import` body, None when it is not exactly ``{"dir": "/..."}``."""
+    text = _read_one(body, name="dir")
+    return text if text is not None and text.startswith("/") and "\0" not in text else None
 
 
 def read_limit(value: str | None) -> int | None:
@@ -63,6 +60,20 @@ def verify_answer(verdict: Verdict) -> dict[str, Any]:
 def _as_shown(subject: Subject) -> Subject:
     own = _OWN_MEMBER.get(subject.kind)
     return Subject(kind=subject.kind, **({own: getattr(subject, own)} if own else {}))
+
+
+def _read_one(body: bytes, *, name: str) -> str | None:
+    """The text of an object with that one member."""
+    try:
+        asked = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(asked, dict) or asked.keys() != {name}:
+        return None
+    text = asked[name]
+    if not isinstance(text, str) or len(text) > TEXT_CHARS_MAX or not _is_encodable(text):
+        return None
+    return text
 
 
 def _is_encodable(text: str) -> bool:

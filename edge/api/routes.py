@@ -6,6 +6,7 @@ What only the command line may do stands in a table that the TCP door never gets
 import asyncio
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
 from aiohttp import hdrs, web
@@ -58,7 +59,11 @@ def application(*, door: Door, view: NodeView, access: Access, page: Page) -> we
         web.get("/api/v1/recent", api.recent),
         web.post("/api/v1/verify", api.verify),
     ]
-    socket_only = [web.post("/api/v1/link", api.link)]
+    socket_only = [
+        web.post("/api/v1/link", api.link),
+        web.get("/api/v1/trust", api.trust),
+        web.post("/api/v1/trust/import", api.import_trust),
+    ]
 
     app = web.Application(
         middlewares=[gate(door=door, access=access, open_paths=frozenset(open_gets))],
@@ -101,15 +106,9 @@ class _Api:
         return answer_json({"recent": self._view.recent(limit)})
 
     async def verify(self, request: web.Request) -> web.Response:
-        try:
-            async with asyncio.timeout(BODY_WAIT_S):
-                body = await request.read()
-        except TimeoutError:
-            answer = error("too_slow", status=408)
-            answer.force_close()
-            return answer
-        except (web.RequestPayloadError, ConnectionError):  # a body that breaks off, or is not framed as HTTP says
-            return error("bad_request", status=400)
+        body = await _body(request)
+        if isinstance(body, web.Response):
+            return body
         text = answers.read_verify(body)
         if text is None:
             return error("bad_request", status=400)
@@ -135,6 +134,31 @@ class _Api:
         if link is None:
             return error("port_taken", status=503)
         return answer_json({"link": link, "expires_in_s": LINK_LIFE_S})
+
+    async def trust(self, _request: web.Request) -> web.Response:
+        return answer_json(self._view.trust())
+
+    async def import_trust(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        if isinstance(body, web.Response):
+            return body
+        folder = answers.read_folder(body)
+        if folder is None:
+            return error("bad_request", status=400)
+        return answer_json(await self._view.import_trust(Path(folder)))
+
+
+async def _body(request: web.Request) -> bytes | web.Response:
+    """The body, or the answer to one that does not come whole and in time."""
+    try:
+        async with asyncio.timeout(BODY_WAIT_S):
+            return await request.read()
+    except TimeoutError:
+        answer = error("too_slow", status=408)
+        answer.force_close()
+        return answer
+    except (web.RequestPayloadError, ConnectionError):  # a body that breaks off, or is not framed as HTTP says
+        return error("bad_request", status=400)
 
 
 def login_link(*, door: Door, access: Access) -> str:

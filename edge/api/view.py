@@ -5,6 +5,7 @@ Times are Unix milliseconds, bytes are lower-case hex, names are masked by whoev
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class NodeView(Protocol):
-    """A running node, as seen from its local interface. Every call answers at once and changes nothing."""
+    """A running node, as seen from its local interface. All but `import_trust` answer at once and change nothing."""
 
     def status(self) -> Mapping[str, Any]:
         """How the node is.
@@ -46,4 +47,12 @@ class NodeView(Protocol):
 
     def examine(self, text: str) -> "Examination":
         """Verify a text as a reader would have brought it; nothing is recorded and no replay key is inserted."""
+        ...
+
+    def trust(self) -> Mapping[str, Any]:
+        """All that is held of the trust documents; members as ``Trust`` of `openapi.json` lists them."""
+        ...
+
+    async def import_trust(self, folder: Path) -> Mapping[str, Any]:
+        """Take the documents of a folder on this box: {``found``, ``taken``: versions by role, ``problems``}."""
         ...

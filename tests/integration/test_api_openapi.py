@@ -54,7 +54,11 @@ def test_every_route_is_described_and_every_description_served():
     }
 
     assert described == routes(hosts_allowed=None)
-    assert described - routes(hosts_allowed=LOOPBACK_HOSTS) == {("POST", "/api/v1/link")}
+    assert described - routes(hosts_allowed=LOOPBACK_HOSTS) == {
+        ("POST", "/api/v1/link"),
+        ("GET", "/api/v1/trust"),
+        ("POST", "/api/v1/trust/import"),
+    }
 
 
 def test_routes_described_as_open_are_the_open_ones():
@@ -63,7 +67,7 @@ def test_routes_described_as_open_are_the_open_ones():
         path for path, methods in DOCUMENT["paths"].items() for each in methods.values() if each.get("security") == []
     }
 
-    assert without == {"/healthz", "/login", "/api/v1/link"}
+    assert without == {"/healthz", "/login", "/api/v1/link", "/api/v1/trust", "/api/v1/trust/import"}
 
 
 def test_numbers_described_are_those_of_the_code():

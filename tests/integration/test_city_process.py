@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 
 from city.home import Home
+from edge import trust
 from edge.gm import private_key
 from sync import mqtt, topics, wire
+from sync.asking import Ask, BlobPiece, Fetch, Order, OrderKind, Result
 from sync.errors import MessageRefusedError
-from sync.link import Link
+from sync.link import Link, messages
 from sync.message import Receipt
 from tests.support.city_box import Box
 
@@ -102,7 +104,7 @@ async def next_on(link: Link, topic: str) -> bytes:
     """The next message of a topic."""
 
     async def look() -> bytes:
-        async for found, payload in link.messages():
+        async for found, payload in messages(link):
             if found == topic:
                 return payload
         raise AssertionError("the link ended")
@@ -222,7 +224,7 @@ def test_a_node_speaks_only_for_itself(place: Place) -> None:
                     await link.publish(topic, b"x")
             assert (await ask(link, box.batch_frame(1, 1))).acked == 1
             await other.publish(topics.up(OTHER, leaf="hello"), place.box(OTHER).hello_frame())
-            first, _ = await asyncio.wait_for(anext(other.messages()), timeout=LIMIT_S)
+            first, _ = await asyncio.wait_for(anext(messages(other)), timeout=LIMIT_S)
             assert first == topics.down(OTHER, leaf="receipt")
 
     asyncio.run(talk())
@@ -239,3 +241,88 @@ def test_a_second_city_on_the_same_folder_exits_75(place: Place) -> None:
     os.kill(first.pid, signal.SIGINT)
 
     assert first.wait(LIMIT_S) == 0
+
+
+def test_what_a_node_asks_for_comes_through_the_broker(place: Place) -> None:
+    """Time, documents and the pieces of every list they name reach the node over TLS, under the access list."""
+    place.start_broker()
+    place.start_serve()
+    box = place.box()
+    asks = [
+        Ask(node=NODE, nonce=bytes(16), time=True),
+        Ask(node=NODE, nonce=bytes(16), docs={"status": 1}),
+    ]
+    root = place.home.root()
+    assert root is not None
+    status = trust.open_status((place.home.published / "status.json").read_bytes(), root=root)
+    blob = status.lists["cards-1"].snapshot
+    asks.append(Ask(node=NODE, nonce=bytes(16), fetch=Fetch(sm3=blob.sm3, offset=0, length=blob.length)))
+
+    async def talk() -> list[tuple[str, bytes]]:
+        async with place.node() as link:
+            found = []
+            for each in asks:
+                await link.publish(topics.up(NODE, leaf="ask"), box.frame(wire.FrameType.ASK, each.to_payload()))
+                found.append(await asyncio.wait_for(anext(messages(link)), timeout=LIMIT_S))
+            return found
+
+    (_, time_document), (_, document), (blob_topic, piece) = asyncio.run(talk())
+
+    assert trust.open_time(time_document, root=root, node=NODE).nonce == bytes(16)
+    assert document == (place.home.published / "status.json").read_bytes()
+    assert blob_topic == topics.down(NODE, leaf="blob")
+    found = BlobPiece.from_payload(wire.decode_frame(piece).payload)
+    assert trust.open_list(found.data, info=status.lists["cards-1"]).size == status.lists["cards-1"].size
+
+
+def test_an_order_reaches_its_node_and_its_answer_the_operator(place: Place) -> None:
+    """An order given while the city serves is sent at once; the node's answer stands in the list."""
+    place.start_broker()
+    place.start_serve()
+    box = place.box()
+
+    async def talk() -> Order:
+        async with place.node() as link:
+            await asyncio.to_thread(place.run, "order", NODE, "hello")
+            order = Order.from_payload(wire.decode_frame(await next_on(link, topics.down(NODE, leaf="order"))).payload)
+            result = Result(node=NODE, id=order.id, ok=True)
+            await link.publish(topics.up(NODE, leaf="result"), box.frame(wire.FrameType.RESULT, result.to_payload()))
+            return order
+
+    order = asyncio.run(talk())
+    wait_until(lambda: "done" in place.run("order", "--list"))
+
+    assert order.kind is OrderKind.HELLO
+    [row] = json.loads(place.run("order", "--list", "--json"))["orders"]
+    assert (row["id"], row["state"]) == (order.id.hex(), "done")
+
+
+def test_a_reader_of_serve_that_leaves_stops_nothing(place: Place) -> None:
+    """With its output's reader gone, as behind `head`, the city goes on serving and ends well when told."""
+    place.start_broker()
+    reading, writing = os.pipe()
+    errors = place.home.path / "errors"
+    with errors.open("wb") as stderr:
+        serve = subprocess.Popen(
+            [sys.executable, "-m", "city", "serve", "--home", str(place.home.path)], stdout=writing, stderr=stderr
+        )
+    place._running.append(serve)
+    os.close(writing)
+    assert b"ready" in os.read(reading, 200)
+    os.close(reading)
+    box = place.box()
+    stranger = place.box(OTHER)
+    box.fill(1)
+
+    async def talk() -> Receipt:
+        async with place.node() as link:
+            for boottime_ms, boot in enumerate((b"a", b"b", b"a", b"b")):  # an alarm, which nobody reads
+                await ask(link, box.hello_frame(boot=boot * 16, boottime_ms=boottime_ms), leaf="hello")
+            await link.publish(topics.up(NODE, leaf="batch"), stranger.hello_frame())
+            return await ask(link, box.batch_frame(1, 1))
+
+    assert asyncio.run(talk()).acked == 1
+    serve.send_signal(signal.SIGTERM)
+
+    assert serve.wait(LIMIT_S) == 0
+    assert errors.read_bytes() == b""

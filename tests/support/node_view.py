@@ -31,6 +31,48 @@ STATUS = {
     "crypto": {"backend": "libcrypto"},
 }
 
+HELD = {
+    "root": {
+        "version": 1,
+        "issued_at_ms": NOW_MS - 30 * 86_400_000,
+        "expires_at_ms": NOW_MS + 700 * 86_400_000,
+        "city": "370800",
+        "born_sm3": "5f" * 32,
+    },
+    "issuers": {
+        "version": 7,
+        "issued_at_ms": NOW_MS - 9 * 86_400_000,
+        "expires_at_ms": NOW_MS + 90 * 86_400_000,
+        "keys": [
+            {
+                "kid": "a1b2c3d4",
+                "org": "济宁市卫生健康委员会",
+                "state": "active",
+                "regions": ["3708"],
+                "kinds": ["holder", "static"],
+                "status_list": "cards-a",
+            }
+        ],
+    },
+    "status": {
+        "version": 4211,
+        "issued_at_ms": NOW_MS - 7_380_000,
+        "expires_at_ms": NOW_MS + 14 * 86_400_000,
+        "lists": [
+            {"name": "cards-a", "version": 31, "cards": 4096, "revoked": 12, "suspended": 3, "good": True},
+        ],
+        "hashed": [{"name": "codes-a", "version": 2, "revoked": 40, "good": False}],
+    },
+    "roster": {"version": 12, "lease_end_ms": NOW_MS + 20 * 86_400_000, "people": 3_120},
+    "floors": {"issuers": 7, "root": 1, "roster": 12, "status": 4211},
+    "former": [],
+    "withdrawn": 1,
+    "current_ms": NOW_MS - 7_380_000,
+    "age_s": 7_380,
+    "rung": "FRESH",
+    "problems": [{"file": "codes-a", "rule": "missing"}],
+}
+
 _MORNING = (
     (0, Carrier.EHC1, Reason.VALID, "saved", "张*"),
     (41, Carrier.WECHAT_PAY, Reason.NOT_A_HEALTH_CARD, "saved", None),
@@ -82,6 +124,8 @@ class FakeNode:
         rows: What `recent` answers, newest first.
         verdicts: What `examine` says of a text; of any other, MALFORMED.
         examined: The texts that were examined.
+        imported: The folders that were imported.
+        held: What `trust` answers.
     """
 
     def __init__(self):
@@ -89,6 +133,8 @@ class FakeNode:
         self.rows = morning()
         self.verdicts = {}
         self.examined = []
+        self.imported = []
+        self.held = copy.deepcopy(HELD)
 
     def status(self):
         return self.state
@@ -101,3 +147,10 @@ class FakeNode:
         unknown = Verdict(reason=Reason.MALFORMED, subject=Subject(kind=Carrier.UNKNOWN), evidence=Evidence())
         verdict = self.verdicts.get(text, unknown)
         return Examination(verdict=verdict, classified=Classified(carrier=verdict.subject.kind, text=text))
+
+    def trust(self):
+        return self.held
+
+    async def import_trust(self, folder):
+        self.imported.append(folder)
+        return {"found": 1, "taken": {"status": 4212}, "problems": [{"file": "issuers.json", "rule": "threshold"}]}

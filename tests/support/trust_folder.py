@@ -6,7 +6,7 @@ from typing import Any
 
 from edge.gm import sm3
 from edge.trust import TrustSet
-from edge.trust_store import load_directory
+from edge.trust_folder import load_directory
 from tests.support import vectors
 
 FRESH = "fresh, time known"

@@ -1,223 +1,320 @@
-"""Reading the trust folder: what is used, what is left out and why, and replacing files."""
+"""What is held, on disk: whole after any cut, in mapped files, and nothing beside it."""
 
-import base64
-import json
+import contextlib
+import errno
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from edge import dsse, gm
-from edge.roster import index_carrier
-from edge.trust import TrustSet
-from edge.trust_store import Problem, load_directory
-from tests.support.vectors import document, key, load
-
-NODE = "370881-0042"
-
-
-def put(folder: Path, data: bytes, *, name: str | None = None) -> Path:
-    path = folder / (name or gm.sm3(data).hex())
-    path.write_bytes(data)
-    return path
+from edge import gm
+from edge.trust import Problem
+from edge.trust_documents import Blob
+from edge.trust_held import Held, Missing
+from edge.trust_recheck import Rechecked
+from edge.trust_rules import aged, take
+from edge.trust_state import kept_of, write_state
+from tests.support import authority
+from tests.support.authority import BEGIN_MS, DAY_MS, Shelf
+from tests.support.power import PowerCut, fails_at
+from tests.support.trust_box import FIRST, NEW, OLD, TERMS, files, load, store
+from tests.support.trust_node import CARRIER, NONCE, SOMEBODY, cards, node, taken, terms
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with everything in it, as `verify --trust` takes it."""
-    for name, vector in (("root.1.json", "root1"), ("issuers.json", "issuers7"), ("status.json", "status31")):
-        put(tmp_path, document(vector), name=name)
-    put(tmp_path, json.dumps(load("roster")["manifest"]).encode(), name="roster.json")
-    for blob in (load("status_list")["snapshot31"], load("status_list")["hashed"]["blob"], load("roster")["blob"]):
-        put(tmp_path, base64.b64decode(blob))
+def home(tmp_path: Path) -> Path:
+    """A node that holds the first set."""
+    store(tmp_path).save(OLD)
     return tmp_path
 
 
-def problems(folder: Path, *, allow_test_keys: bool = True) -> set[tuple[str, str]]:
-    loaded = load_directory(
-        folder, node=NODE, decrypt_roster=key("node_encryption").decrypt, allow_test_keys=allow_test_keys
-    )
-    return {(problem.file, problem.rule) for problem in loaded.problems}
+def test_what_was_saved_is_held_again(home: Path) -> None:
+    """Roots, documents, lists, roster, floors, tombstones and the age come back as they were."""
+    assert load(home) == Rechecked(held=OLD)
+
+    saved = store(home).save(NEW)
+
+    assert saved == NEW
+    assert load(home) == Rechecked(held=NEW)
 
 
-def test_a_whole_folder_is_used_whole(folder: Path) -> None:
-    """Root, issuers, status, lists and roster are there, and nothing is left out."""
-    loaded = load_directory(folder, node=NODE, decrypt_roster=key("node_encryption").decrypt)
-
-    assert loaded.problems == ()
-    assert loaded.uses_test_keys
-    trust = loaded.trust
-    assert trust.root is not None
-    assert trust.issuers is not None
-    assert trust.status is not None
-    assert list(trust.lists) == ["cards-a"]
-    assert list(trust.hashed) == ["national"]
-    assert trust.roster is not None
-    assert trust.roster.find(index_carrier("A" * 64)) is not None
+def test_a_node_that_never_held_anything_starts(tmp_path: Path) -> None:
+    """No state and no cache are a first start, and nothing to report."""
+    assert load(tmp_path / "absent") == Rechecked(held=Held())
 
 
-@pytest.mark.parametrize("context", load("ehc1")["contexts"], ids=lambda context: context["name"])
-def test_documents_of_every_context_of_the_vectors_load(context: dict[str, str], tmp_path: Path) -> None:
-    """The documents that the card vectors are judged under all verify."""
-    for name, role in (("root.1.json", "root"), ("issuers.json", "issuers"), ("status.json", "status")):
-        put(tmp_path, document(context[role]), name=name)
-    for blob in ("snapshot31", "snapshot30"):
-        put(tmp_path, base64.b64decode(load("status_list")[blob]))
-    put(tmp_path, base64.b64decode(load("status_list")["hashed"]["blob"]))
+def test_nothing_lies_in_the_cache_that_is_not_held(home: Path) -> None:
+    """What a change replaced is removed, the blob of a forgotten roster too; what is not ours stays."""
+    (home / "cache" / "note.txt").write_text("mine")
+    (home / "cache" / ("ef" * 32)).mkdir()
+    store(home).save(NEW)
 
-    loaded = load_directory(tmp_path)
-
-    assert loaded.problems == ()
-    assert loaded.trust.root is not None
-    assert loaded.trust.issuers is not None
-    assert loaded.trust.status is not None
-    assert loaded.trust.roster is None
+    documents = {gm.sm3(document).hex() for document in (*NEW.roots, *NEW.documents.values())}
+    assert files(home) == documents | {sm3.hex() for sm3 in NEW.blobs} | {"note.txt", "ef" * 32}
 
 
-def test_an_empty_or_missing_folder_is_an_empty_trust_set(tmp_path: Path) -> None:
-    """A node that was never given documents starts, and says what is missing."""
-    for path in (tmp_path, tmp_path / "absent"):
-        loaded = load_directory(path)
+def test_files_are_the_nodes_own(home: Path) -> None:
+    """Nobody else may read the roster's blob or the state."""
+    modes = {path.stat().st_mode & 0o777 for path in [home / "state", home / "state.1", *(home / "cache").iterdir()]}
 
-        assert loaded.trust == TrustSet()
-        assert loaded.problems == (Problem(file="root.1.json", rule="missing"),)
-        assert not loaded.uses_test_keys
+    assert modes == {0o600}
+    assert (home / "cache").stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.parametrize("name", ["root.1.json", "issuers.json", "status.json"])
-def test_a_missing_document_is_named(folder: Path, name: str) -> None:
-    """What is not there is reported under its name."""
-    (folder / name).unlink()
+def test_lists_and_roster_lie_in_mapped_files(home: Path) -> None:
+    """They cost no memory of their own, and stay readable when their files are replaced and removed."""
+    loaded = load(home).held
+    saved = store(home).save(NEW)
 
-    assert problems(folder) == {(name, "missing")}
-
-
-def test_missing_and_wrong_blobs_are_not_in_the_set(folder: Path) -> None:
-    """A list that is absent, or whose bytes are others, is left out and named."""
-    snapshot = base64.b64decode(load("status_list")["snapshot31"])
-    (folder / gm.sm3(snapshot).hex()).write_bytes(snapshot[:-1] + b"\0")
-    (folder / gm.sm3(base64.b64decode(load("status_list")["hashed"]["blob"])).hex()).unlink()
-
-    loaded = load_directory(folder)
-
-    assert loaded.trust.status is not None
-    assert not loaded.trust.lists
-    assert not loaded.trust.hashed
-    assert loaded.problems == (Problem(file="cards-a", rule="blob"), Problem(file="national", rule="missing"))
-
-
-def test_a_blob_longer_than_signed_is_not_read(folder: Path) -> None:
-    """Reading stops one byte after what the signed document says."""
-    snapshot = base64.b64decode(load("status_list")["snapshot31"])
-    (folder / gm.sm3(snapshot).hex()).write_bytes(snapshot + bytes(1000))
-
-    assert problems(folder) == {("cards-a", "size")}
+    for held in (loaded, saved):
+        assert all(isinstance(blob, memoryview) and blob.readonly for blob in held.blobs.values() if blob)
+        assert isinstance(held.trust.lists["cards"].packed, memoryview)
+        assert isinstance(held.trust.hashed["opaque"].prefixes, memoryview)
+    assert loaded == OLD
+    assert loaded.trust.roster is not None
+    assert loaded.trust.roster.find(CARRIER) == SOMEBODY
+    again = store(home)
+    mapped = again.load(terms=TERMS).held
+    assert again.save(mapped).trust.lists["cards"].packed is mapped.trust.lists["cards"].packed
 
 
 @pytest.mark.parametrize(
-    ("vector", "name", "rule"),
-    [
-        ("root1_signed_twice_by_one_key", "root.1.json", "threshold"),
-        ("root1_key_twice", "root.1.json", "key_twice"),
-        ("issuers8_critical", "issuers.json", "critical"),
-        ("issuers8_as_status", "status.json", "threshold"),
-    ],
+    ("error", "step"), [(PowerCut, 1), (lambda: OSError(errno.ENOSPC, "full"), 4)], ids=["power cut", "full disk"]
 )
-def test_a_document_that_does_not_verify_is_left_out(folder: Path, vector: str, name: str, rule: str) -> None:
-    """The problem names the file and the rule it broke."""
-    put(folder, document(vector), name=name)
+def test_a_cut_at_any_write_of_an_update_leaves_the_old_set_or_the_new(
+    home: Path, tmp_path_factory: pytest.TempPathFactory, error: Callable[[], BaseException], step: int
+) -> None:
+    """Whichever operation is the last: what is held is one of the two, whole, and the next update works."""
+    seen = []
+    for number in range(1, 200, step):
+        box = tmp_path_factory.mktemp("box") / "home"
+        shutil.copytree(home, box)
+        before = store(box)
+        before.load(terms=TERMS)
+        with fails_at(number, error=error) as asked, contextlib.suppress(PowerCut, OSError):
+            before.save(NEW)
+        if asked() < number:
+            break
 
-    assert problems(folder) == {(name, rule)}
+        left = load(box)
 
-
-def test_the_last_root_of_the_chain_decides(folder: Path) -> None:
-    """Root 2 replaces the status key: what the old one signed no longer verifies, the rest does."""
-    put(folder, document("root2"), name="root.2.json")
-
-    loaded = load_directory(folder)
-
-    assert loaded.trust.root is not None
-    assert loaded.trust.root.version == 2
-    assert loaded.trust.issuers is not None
-    assert loaded.trust.status is None
-    assert loaded.problems == (Problem(file="status.json", rule="threshold"),)
-
-
-@pytest.mark.parametrize(
-    ("vector", "rule"), [("root2_one_signature", "threshold"), ("root3_skips_2", "version"), ("root1", "version")]
-)
-def test_a_broken_chain_ends_at_its_last_good_root(folder: Path, vector: str, rule: str) -> None:
-    """A root that does not follow leaves the one before it in use."""
-    put(folder, document(vector), name="root.2.json")
-
-    loaded = load_directory(folder)
-
-    assert loaded.trust.root is not None
-    assert loaded.trust.root.version == 1
-    assert loaded.trust.status is not None
-    assert loaded.problems == (Problem(file="root.2.json", rule=rule),)
+        assert left.problems == ()
+        assert left.held in (OLD, NEW)
+        seen.append(left.held == NEW)
+        (before if error is not PowerCut else store(box)).save(NEW)  # what the rules make of either
+        assert load(box) == Rechecked(held=NEW)
+        assert files(box) == {name for name in files(box) if not name.startswith(".")}
+    assert len(seen) * step > 30
+    assert seen == sorted(seen)
+    assert {False, True} == set(seen)
 
 
-def test_test_keys_are_refused_where_they_must_be(folder: Path) -> None:
-    """A daemon that was not told to allow them trusts no root of published keys."""
-    assert problems(folder, allow_test_keys=False) == {("root.1.json", "test_key")}
+def test_a_cut_at_any_write_of_the_first_set_leaves_nothing_or_all_of_it(tmp_path: Path) -> None:
+    """A node that dies while it first stores what it was given is a node that was given nothing."""
+    for number in range(1, 200):
+        box = tmp_path / str(number)
+        with fails_at(number) as asked:
+            with contextlib.suppress(PowerCut):
+                store(box).save(OLD)
+            if asked() < number:
+                break
+
+        left = load(box)
+
+        assert left.held in (Held(), OLD)
+        assert store(box).save(OLD) == OLD
+    assert number > 30
 
 
-def real_root(folder: Path) -> gm.PrivateKey:
-    """A root nobody else knows the keys of, all roles under one key."""
-    only = gm.generate()
-    keyid = only.public.keyid.hex()
-    roles = {name: {"keyids": [keyid], "threshold": 1} for name in ("root", "issuers", "status", "roster")}
-    root = {
-        "version": 1,
-        "issued_at": 0,
-        "expires_at": 1,
-        "city": "370800",
-        "keys": {keyid: only.public.compressed.hex()},
-        "roles": roles,
-        "city_encryption_key": only.public.compressed.hex(),
-        "receipt_keyids": [keyid],
-    }
-    put(folder, dsse.sign(json.dumps(root).encode(), role="root", keys=[only]), name="root.1.json")
-    return only
+def test_what_a_cut_left_behind_is_removed_by_the_next_commit(home: Path) -> None:
+    """A roster that was destroyed does not lie about for the next burglar; a start removes nothing."""
+    path = home / "cache" / ("ab" * 32)
+    half = home / "cache" / ("." + "cd" * 32 + ".new")
+    path.write_bytes(b"left behind")
+    half.write_bytes(b"half")
+
+    left = store(home)
+    held = left.load(terms=TERMS).held
+    assert path.exists()
+    left.save(held)
+
+    assert not path.exists()
+    assert not half.exists()
 
 
-def test_an_issuer_list_with_a_test_key_is_refused_too(tmp_path: Path) -> None:
-    """Under a real root, a published issuer key still is not trusted."""
-    only = real_root(tmp_path)
-    members = base64.b64decode(load("trust")["issuers7"]["payload"])
-    put(tmp_path, dsse.sign(members, role="issuers", keys=[only]), name="issuers.json")
+def test_a_disk_that_removes_nothing_does_not_undo_a_commit(
+    home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The new set is on disk, so it is the one that is held; the log says why, and the next commit cleans up."""
 
-    loaded = load_directory(tmp_path, allow_test_keys=False)
+    def worn(*_: object, **__: object) -> None:
+        raise OSError(errno.EUCLEAN, "card contents", "a file")
 
-    assert loaded.trust.root is not None
-    assert loaded.trust.issuers is None
-    assert Problem(file="issuers.json", rule="test_key") in loaded.problems
-    assert not loaded.uses_test_keys
-    assert load_directory(tmp_path).uses_test_keys
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", worn)
+        assert store(home).save(NEW) == NEW
 
-
-def test_roster_is_left_out_for_its_reasons(folder: Path) -> None:
-    """Another node's roster and a missing blob are reported; a node without any roster has nothing to report."""
-    other = load_directory(folder, node="370881-0043", decrypt_roster=key("node_encryption").decrypt)
-    assert other.trust.roster is None
-    assert other.problems == (Problem(file="roster.json", rule="node"),)
-
-    (folder / gm.sm3(base64.b64decode(load("roster")["blob"])).hex()).unlink()
-    assert problems(folder) == {("roster", "missing")}
-
-    (folder / "roster.json").unlink()
-    assert problems(folder) == set()
+    assert load(home) == Rechecked(held=NEW)
+    assert len(files(home)) > len(NEW.roots) + len(NEW.documents) + len(NEW.blobs)
+    assert "EUCLEAN" in caplog.text
+    assert not any(text in caplog.text for text in ("card contents", "a file", *files(home)))
+    store(home).save(NEW)
+    assert len(files(home)) == len(NEW.roots) + len(NEW.documents) + len(NEW.blobs)
 
 
-def test_things_that_are_no_files_do_not_hang_the_start(folder: Path) -> None:
-    """A folder, a pipe or an overlong file in place of a document is reported and passed by."""
-    for name, make in (
-        ("issuers.json", lambda path: path.mkdir()),
-        ("status.json", os.mkfifo),
-        ("roster.json", lambda path: path.write_bytes(bytes(64 * 1024 + 1))),
-    ):
-        (folder / name).unlink()
-        make(folder / name)
+def test_a_cache_that_cannot_be_looked_at_stops_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a start without a state nor what comes after a commit."""
 
-    assert problems(folder) == {("issuers.json", "unreadable"), ("status.json", "unreadable"), ("roster.json", "size")}
+    real = Path.is_dir
+
+    def worn(path: Path) -> bool:
+        if path.parent.name == "cache":
+            raise OSError(errno.EIO, "worn")
+        return real(path)
+
+    monkeypatch.setattr(Path, "is_dir", worn)
+
+    assert store(home).save(NEW) == NEW
+    (home / "state").unlink()
+    (home / "state.1").unlink()
+    assert load(home).problems == (Problem(file="state", rule="missing"),)
+
+
+@pytest.mark.parametrize("is_copy", [False, True])
+def test_a_state_that_is_damaged_is_read_from_its_copy(home: Path, is_copy: bool) -> None:
+    """Floors and tombstones are those of the last commit, whichever of the two lost a bit; the next one mends it."""
+    store(home).save(NEW)
+    path = home / ("state.1" if is_copy else "state")
+    text = path.read_bytes()
+
+    for spoilt, rule in ((text[:-9] + b"?" + text[-8:], "damaged"), (b"", "damaged"), (text[:70], "damaged")):
+        path.write_bytes(spoilt)
+        assert load(home) == Rechecked(held=NEW, problems=(Problem(file=path.name, rule=rule),))
+
+    store(home).save(NEW)
+    assert load(home) == Rechecked(held=NEW)
+
+
+def test_a_state_that_is_lost_is_read_from_its_copy(home: Path) -> None:
+    """And somebody hears of it."""
+    (home / "state").unlink()
+
+    assert store(home).exists()
+    assert load(home) == Rechecked(held=OLD, problems=(Problem(file="state", rule="missing"),))
+
+
+def test_a_state_without_a_copy_is_whole(home: Path) -> None:
+    """A cut before the first copy, or a program that wrote none."""
+    (home / "state.1").unlink()
+
+    assert store(home).exists()
+    assert load(home) == Rechecked(held=OLD)
+    assert not store(home / "elsewhere").exists()
+
+
+def test_a_new_state_that_a_cut_damaged_leaves_the_old_set(
+    home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Cut before the copy was written, on a card that lost what it had synced: the old set is there, with its files."""
+    seen = []
+    for number in range(1, 200):
+        box = tmp_path_factory.mktemp("box") / "home"
+        shutil.copytree(home, box)
+        with fails_at(number) as asked, contextlib.suppress(PowerCut):
+            store(box).save(NEW)
+        if asked() < number:
+            break
+        if (box / "state").read_bytes() != write_state(kept_of(OLD)):
+            (box / "state").write_bytes(b"")
+
+            left = load(box)
+
+            assert left.problems == (Problem(file="state", rule="damaged"),)
+            assert left.held in (OLD, NEW)
+            seen.append(left.held == NEW)
+    assert seen == sorted(seen)
+    assert {False, True} == set(seen)
+
+
+def test_a_copy_that_cannot_be_written_does_not_undo_a_commit(
+    home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The state is on disk already: the new set is held, and the log says what failed."""
+    real = Path.replace
+
+    def worn(path: Path, target: Path) -> Path:
+        if target.name == "state.1":
+            raise OSError(errno.EIO, "worn")
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "replace", worn)
+
+    assert store(home).save(NEW) == NEW
+    assert load(home) == Rechecked(held=NEW)
+    assert "EIO" in caplog.text
+
+
+def test_a_cache_that_is_deleted_under_a_running_node_is_written_again(home: Path) -> None:
+    """The node does not believe that what it wrote is still there."""
+    running = store(home)
+    held = running.load(terms=TERMS).held
+    shutil.rmtree(home / "cache")
+
+    running.save(held)
+
+    assert load(home) == Rechecked(held=OLD)
+
+
+def test_bytes_that_are_not_on_disk_as_written_are_an_error(home: Path) -> None:
+    """A disk that lies is noticed before the state names what it lost."""
+    real = os.replace
+
+    def lying(source: Path, target: Path) -> None:
+        source.write_bytes(b"zeros")
+        real(source, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "replace", lying)
+        with pytest.raises(OSError, match="blob"):
+            store(home).save(NEW)
+
+    assert (home / "state").read_bytes() == write_state(kept_of(OLD))
+
+
+def test_blobs_of_the_cache_can_be_asked_for(home: Path) -> None:
+    """What is there and good is given, anything else is not."""
+    sm3, data = next(iter(OLD.blobs.items()))
+
+    assert store(home).blob(Blob(sm3=sm3, length=len(data))) == data
+    assert store(home).blob(Blob(sm3=sm3, length=len(data) - 1)) is None
+    assert store(home).blob(Blob(sm3=bytes(32), length=1)) is None
+    answer = take(node(), FIRST[1], terms=terms(blob=store(home).blob))
+    assert isinstance(answer, Missing)
+    assert len(answer.blobs) == 2  # packed lists lie there unpacked: only the hashed one is the blob itself
+
+
+def test_an_expired_grace_is_gone_after_it_was_saved(home: Path) -> None:
+    """What grew too old is removed from the disk with the next commit, whatever becomes of the clock."""
+    saved = store(home).save(aged(OLD, lo_ms=BEGIN_MS + 100 * DAY_MS))
+
+    assert saved.trust.roster is None
+    assert OLD.trust.roster is not None
+    assert OLD.trust.roster.manifest.sm3.hex() not in files(home)
+    assert load(home) == Rechecked(held=saved)
+
+
+def test_an_empty_list_and_an_empty_roster_are_kept(tmp_path: Path) -> None:
+    """Files without bytes cannot be mapped, and are held all the same."""
+    shelf = Shelf()
+    documents = [
+        authority.status(1, lists={"none": shelf.packed(cards(size=0), 1)}, hashed={"none": shelf.hashed([], 1)}),
+        authority.roster(1, shelf=shelf),
+    ]
+    held = node(*documents, shelf=shelf)
+    assert taken(held, authority.time(BEGIN_MS, nonce=NONCE, status_version=1)).held.current_ms == BEGIN_MS
+
+    assert store(tmp_path).save(held) == held
+
+    assert load(tmp_path) == Rechecked(held=held)

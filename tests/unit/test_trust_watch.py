@@ -1,158 +1,136 @@
-"""The trust folder under a running node: read when it changes, and never a step back."""
+"""The trust folder under a running node: imported at start and whenever anything in it changes."""
 
 import asyncio
 import os
-from dataclasses import replace
+import shutil
 from pathlib import Path
 
 import pytest
 
-from edge.roster import Roster, RosterManifest
-from edge.trust import TrustSet
-from edge.trust_store import Loaded, Problem, load_directory
-from edge.trust_watch import POLL_S, TrustWatch, merge
-from tests.support import vectors
-from tests.support.trust_folder import write_folder
+from edge.trust_watch import POLL_S, TrustWatch
+from tests.support import authority
+from tests.support.authority import Shelf
+from tests.support.keeper_box import KeeperBox
+from tests.support.trust_stick import write_stick
 
 
-def _loaded(trust: TrustSet, *, uses_test_keys: bool = False) -> Loaded:
-    return Loaded(trust=trust, problems=(), uses_test_keys=uses_test_keys)
+@pytest.fixture
+def box(tmp_path: Path) -> KeeperBox:
+    """A node that was given nothing yet."""
+    return KeeperBox(tmp_path / "home")
 
 
-def _good(tmp_path: Path) -> TrustSet:
-    return load_directory(write_folder(tmp_path / "good")).trust
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a root and issuers."""
+    return write_stick(tmp_path / "trust", roots=[authority.root()], documents=[authority.issuers(1)], shelf=Shelf())
 
 
-async def test_a_folder_that_appears_is_taken_over(tmp_path: Path) -> None:
+async def test_a_folder_that_appears_is_taken_over(box: KeeperBox, tmp_path: Path, folder: Path) -> None:
     """A daemon that started without trust has it as soon as it is copied there."""
-    seen: list[TrustSet] = []
-    watch = TrustWatch(tmp_path / "trust", load=load_directory, on_change=seen.append)
+    watch = TrustWatch(tmp_path / "later", keeper=box.keeper)
     await watch.refresh()
-    assert watch.trust == TrustSet()
-    assert watch.problems == (Problem(file="root.1.json", rule="missing"),)
+    assert box.problems() == {"root.1.json": "missing"}
 
-    write_folder(tmp_path / "trust")
+    shutil.copytree(folder, tmp_path / "later")
     await watch.refresh()
 
-    assert watch.trust.root is not None
-    assert watch.problems == ()
-    assert watch.uses_test_keys
-    assert seen == [TrustSet(), watch.trust]
+    assert box.keeper.held.have == {"root": 1, "issuers": 1}
+    assert box.keeper.problems == ()
 
 
-async def test_a_folder_that_did_not_change_is_not_read(tmp_path: Path) -> None:
-    """A poll is a look at the names and times."""
-    count = 0
+async def test_a_folder_that_did_not_change_is_not_read(
+    box: KeeperBox, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look every two seconds is one at names and times; whatever changes is read once."""
+    imported: list[Path] = []
 
-    def load(path: Path) -> Loaded:
-        nonlocal count
-        count += 1
-        return load_directory(path)
+    async def count(path: Path, *, keeper: object) -> None:
+        imported.append(path)
 
-    watch = TrustWatch(write_folder(tmp_path / "trust"), load=load)
-    await watch.refresh()
-    await watch.refresh()
+    monkeypatch.setattr("edge.trust_watch.import_folder", count)
+    watch = TrustWatch(folder, keeper=box.keeper)
+    for _ in range(3):
+        await watch.refresh()
+    assert len(imported) == 1
 
-    assert count == 1
+    for change in (
+        lambda: (folder / "new").write_bytes(b"1"),
+        lambda: (folder / "new").write_bytes(b"12"),
+        lambda: os.utime(folder / "new", ns=(1, 1)),
+        lambda: (folder / "new").unlink(),
+        lambda: (folder / "issuers.json").rename(folder / "old.json"),
+        lambda: shutil.rmtree(folder),
+    ):
+        imported.clear()
+        change()
+        for _ in range(2):
+            await watch.refresh()
+        assert len(imported) == 1
 
 
-async def test_a_document_that_fails_keeps_the_old_one(tmp_path: Path) -> None:
+async def test_a_document_that_fails_keeps_the_old_one_until_a_good_one_lies_there(
+    box: KeeperBox, folder: Path
+) -> None:
     """The operator sees the problem, the patient nothing (contracts 3.6)."""
-    folder = write_folder(tmp_path / "trust")
-    watch = TrustWatch(folder, load=load_directory)
+    watch = TrustWatch(folder, keeper=box.keeper)
     await watch.refresh()
-    before = watch.trust
-
-    for name in ("issuers.json", "status.json"):
-        (folder / name).write_bytes(vectors.document("issuers8_wrong_role"))
-        os.utime(folder / name, ns=(1, 1))
+    (folder / "issuers.json").write_bytes(authority.issuers(2, by=["status-a"]))
     await watch.refresh()
+    assert box.keeper.held.have["issuers"] == 1
+    assert box.problems() == {"issuers.json": "threshold"}
 
-    assert (watch.trust.issuers, watch.trust.status) == (before.issuers, before.status)
-    assert watch.trust.lists == before.lists
-    assert {problem.file for problem in watch.problems} == {"issuers.json", "status.json"}
-
-
-async def test_a_folder_that_vanishes_changes_nothing(tmp_path: Path) -> None:
-    """What was verified stays in use."""
-    folder = write_folder(tmp_path / "trust")
-    watch = TrustWatch(folder, load=load_directory)
-    await watch.refresh()
-    before = watch.trust
-
-    folder.rename(tmp_path / "elsewhere")
+    (folder / "issuers.json").write_bytes(authority.issuers(2))
     await watch.refresh()
 
-    assert watch.trust == before
-    assert watch.uses_test_keys
+    assert box.keeper.held.have["issuers"] == 2
+    assert box.problems() == {}
 
 
-def test_older_documents_are_a_rollback(tmp_path: Path) -> None:
-    """A copied old folder takes nothing back."""
-    good = _good(tmp_path)
-    assert good.root
-    assert good.issuers
-    assert good.status
-    old = replace(
-        good,
-        issuers=replace(good.issuers, version=good.issuers.version - 1),
-        status=replace(good.status, version=good.status.version - 1),
-    )
+async def test_a_folder_that_vanishes_changes_nothing(box: KeeperBox, folder: Path) -> None:
+    """What was verified stays in use, and there is nothing to report."""
+    watch = TrustWatch(folder, keeper=box.keeper)
+    await watch.refresh()
+    held = box.keeper.held
 
-    merged = merge(_loaded(good), new=_loaded(old))
+    shutil.rmtree(folder)
+    await watch.refresh()
 
-    assert merged.trust == good
-    assert {problem.file for problem in merged.problems if problem.rule == "rollback"} == {
-        "issuers.json",
-        "status.json",
-    }
+    assert box.keeper.held is held
+    assert box.keeper.problems == ()
 
 
-def test_an_older_root_takes_nothing_with_it(tmp_path: Path) -> None:
-    """The whole old folder stays out."""
-    good = _good(tmp_path)
-    assert good.root
-    newer = replace(good, root=replace(good.root, version=2))
+async def test_a_link_to_nothing_does_not_hide_what_changes_beside_it(box: KeeperBox, folder: Path) -> None:
+    """Somebody's broken link in the folder does not keep new documents away."""
+    (folder / "broken").symlink_to(folder / "nothing")
+    watch = TrustWatch(folder, keeper=box.keeper)
+    await watch.refresh()
 
-    merged = merge(_loaded(newer), new=_loaded(good, uses_test_keys=True))
+    (folder / "issuers.json").write_bytes(authority.issuers(2))
+    await watch.refresh()
 
-    assert merged.trust == newer
-    assert merged.problems == (Problem(file="root", rule="rollback"),)
-    assert not merged.uses_test_keys
-
-
-def test_a_status_without_its_lists_does_not_replace_a_whole_one(tmp_path: Path) -> None:
-    """Document and lists go together; a revocation is never lost to half a copy."""
-    good = _good(tmp_path)
-    assert good.status
-    half = replace(good, status=replace(good.status, version=good.status.version + 1), lists={})
-
-    assert merge(_loaded(good), new=_loaded(half)).trust == good
-    assert merge(_loaded(half), new=_loaded(half)).trust == half
+    assert box.keeper.held.have["issuers"] == 2
 
 
-def test_newer_documents_replace(tmp_path: Path) -> None:
-    """The ordinary case."""
-    good = _good(tmp_path)
-    assert good.status
-    newer = replace(good, status=replace(good.status, version=good.status.version + 1))
+async def test_a_copy_that_is_not_finished_yet_is_taken_when_it_is(box: KeeperBox, tmp_path: Path) -> None:
+    """Whatever the order in which files arrive: each look takes what can be taken, the last one all."""
+    shelf = Shelf()
+    documents = [authority.issuers(1), authority.status(1, hashed={"codes": shelf.hashed([b"x"], 1)})]
+    source = write_stick(tmp_path / "stick", roots=[authority.root()], documents=documents, shelf=shelf)
+    target = tmp_path / "trust"
+    target.mkdir()
+    watch = TrustWatch(target, keeper=box.keeper)
+    for path in sorted(source.iterdir(), reverse=True):
+        data = path.read_bytes()
+        for part in (data[: len(data) // 2], data):
+            (target / path.name).write_bytes(part)
+            await watch.refresh()
 
-    assert merge(_loaded(good), new=_loaded(newer)).trust == newer
-    assert merge(_loaded(TrustSet()), new=_loaded(good)).trust == good
-
-
-def test_the_warning_of_test_keys_stays_while_they_are_relied_on(tmp_path: Path) -> None:
-    """A set that is partly the old one keeps its warning."""
-    good = _good(tmp_path)
-
-    kept = merge(_loaded(good, uses_test_keys=True), new=_loaded(replace(good, issuers=None)))
-    gone = merge(_loaded(good, uses_test_keys=True), new=_loaded(good))
-
-    assert kept.uses_test_keys
-    assert not gone.uses_test_keys
+    assert box.keeper.held.have == {"root": 1, "issuers": 1, "status": 1}
+    assert box.keeper.problems == ()
 
 
-async def test_it_looks_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_looks_again_and_again(box: KeeperBox, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every two seconds, for as long as it runs."""
     pauses: list[float] = []
 
@@ -162,60 +140,9 @@ async def test_it_looks_again_and_again(tmp_path: Path, monkeypatch: pytest.Monk
             raise asyncio.CancelledError
 
     monkeypatch.setattr("edge.trust_watch.asyncio.sleep", pause)
-    watch = TrustWatch(write_folder(tmp_path / "trust"), load=load_directory)
 
     with pytest.raises(asyncio.CancelledError):
-        await watch.run()
+        await TrustWatch(folder, keeper=box.keeper).run()
 
     assert pauses == [POLL_S] * 3
-    assert watch.trust.root is not None
-
-
-def test_a_lost_roster_is_kept(tmp_path: Path) -> None:
-    """A manifest that no longer verifies takes nobody out of the roster that was opened."""
-    good = _good(tmp_path)
-    roster = _roster(version=3)
-
-    merged = merge(_loaded(replace(good, roster=roster)), new=_loaded(good))
-
-    assert merged.trust.roster is roster
-    assert merged.problems == ()
-
-
-def test_a_newer_roster_replaces_and_the_same_one_is_no_rollback(tmp_path: Path) -> None:
-    """What the city signed last counts; reading the same folder again changes nothing."""
-    good = _good(tmp_path)
-    held = _loaded(replace(good, roster=_roster(version=3)))
-
-    newer = merge(held, new=_loaded(replace(good, roster=_roster(version=4))))
-    again = merge(held, new=_loaded(replace(good, roster=_roster(version=3))))
-
-    assert newer.trust.roster == _roster(version=4)
-    assert (newer.problems, again.problems) == ((), ())
-
-
-@pytest.mark.parametrize("old", [{"version": 2}, {"version": 3, "lease_until_ms": 9}])
-def test_an_older_or_another_roster_of_the_same_version_is_a_rollback(tmp_path: Path, old: dict[str, int]) -> None:
-    """Somebody who died or lost a card since does not come back with a copied old folder."""
-    good = _good(tmp_path)
-    held = replace(good, roster=_roster(version=3))
-
-    merged = merge(_loaded(held), new=_loaded(replace(good, roster=_roster(**old))))
-
-    assert merged.trust == held
-    assert merged.problems == (Problem(file="roster.json", rule="rollback"),)
-
-
-def _roster(*, version: int, lease_until_ms: int = 2) -> Roster:
-    manifest = RosterManifest(
-        version=version,
-        issued_at_ms=0,
-        expires_at_ms=1,
-        node="n-1",
-        lease_until_ms=lease_until_ms,
-        count=0,
-        sm3=bytes(32),
-        length=0,
-        wrapped_key=b"",
-    )
-    return Roster(manifest=manifest, _blob=b"", _offsets=(), _lookup_key=bytes(16), _row_key=bytes(16))
+    assert box.keeper.held.have == {"root": 1, "issuers": 1}
