@@ -8,17 +8,19 @@ import argparse
 import codecs
 import io
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from city import commands, reports
+from city import commands, document_commands, reports
+from city.authority.keys import REPLACEABLE_ROLES
 from city.authority.rosters import COLUMNS_HELP, RosterTableError
 from city.errors import AuthorityError
 from city.store import CityBusyError, CityStoreError
+from city.terminal import write_lines
 from edge.errors import ConfigError
+from sync.asking import OrderKind
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -33,13 +35,37 @@ examples:
   mosquitto -c city/broker/mosquitto.conf  its broker, with TLS and client certificates
   ehc-city serve                           commit what nodes send, answer with receipts
   ehc-city card issue --name 张小雨 --sex 2 --birth 2017-12-25 --qr card.svg
-  ehc-city card suspend 3abd8ed61bcbc7ea   then publish and carry the folder to the nodes, as below
+  ehc-city card suspend 3abd8ed61bcbc7ea   then publish, as below
   ehc-city roster import people.csv --node 370881-0042
-  ehc-city publish --to /media/usb --node 370881-0042
+  ehc-city publish                         nodes that are connected fetch what is new
+  ehc-city publish --to /media/usb --node 370881-0042      and for one that is not
+  ehc-city order 370881-0042 fetch         tell a node to look now
   ehc-city records --node 370881-0042      what is committed, names masked
   ehc-city check 370881-0042               is the chain whole? exit code 1 if not
 
 The folder is --home, else $EHC_CITY_HOME, else ./city.
+"""
+
+_ROTATE_HELP = """\
+examples:
+  ehc-city root rotate                                     a root before its time runs out, with the same keys
+  ehc-city root rotate --replace status --replace receipt  these keys were lost or stolen
+  ehc-city root rotate --replace root --root-keys /media/safe
+
+Two of the three former root keys sign. Nodes take the new root step by step, whatever they missed; what was signed
+under the former one stays good until `ehc-city publish` has signed it anew, which is to follow at once.
+Former keys stay in the folder. Keep every city-encryption*.key: records outlive keys.
+"""
+
+_ORDER_HELP = """\
+kinds:
+  fetch          look for newer documents and lists now
+  hello          report itself now
+  forget_roster  destroy the roster and its keys; the next publish gives it a new one
+examples:
+  ehc-city order 370881-0042 fetch
+  ehc-city order 370881-0042 forget_roster --expires 10080
+  ehc-city order --list
 """
 
 _Command = Callable[[argparse.Namespace], commands.Result]
@@ -80,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(f"数据库错误 database: {exc}", code=EXIT_STORE, as_json=args.json, members=members)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    _print([_json(result.members)] if args.json else result.lines)
+    write_lines([_json(result.members)] if args.json else result.lines)
     return result.code
 
 
@@ -96,6 +122,7 @@ def parser() -> argparse.ArgumentParser:
     _add_city(groups)
     _add_cards(groups)
     _add_documents(groups)
+    _add_orders(groups)
     _add_reports(groups)
     return top
 
@@ -166,24 +193,60 @@ def _add_cards(groups: "_Groups[_Parser]") -> None:
 
 def _add_documents(groups: "_Groups[_Parser]") -> None:
     issuer = _group(groups, "issuer", text="发卡机构 issuer keys: list, retire, withdraw")
-    _leaf(issuer, "list", run=commands.issuer_list, text="the keys this city vouches for")
+    _leaf(issuer, "list", run=document_commands.issuer_list, text="the keys this city vouches for")
     for action, text in (
         ("retire", "停止发卡 no new cards; those given out stay good"),
         ("withdraw", "撤销 refuse every card of this key, for ever"),
     ):
-        leaf = _leaf(issuer, action, run=commands.issuer_state, text=text)
+        leaf = _leaf(issuer, action, run=document_commands.issuer_state, text=text)
         leaf.add_argument("number", type=int, metavar="N", help="as `issuer list` shows it")
         leaf.set_defaults(action=action)
     roster = _group(groups, "roster", text="名单 rosters: import")
     load = _leaf(
-        roster, "import", run=commands.roster_import, text="导入名单 a table in place of the node's former one"
+        roster, "import", run=document_commands.roster_import, text="导入名单 a table in place of the node's former one"
     )
     load.epilog = COLUMNS_HELP
     load.add_argument("file", type=Path, metavar="FILE.csv", help="CSV in UTF-8 with a header line")
     load.add_argument("--node", required=True, metavar="NAME", help="whose roster")
-    publish = _leaf(groups, "publish", run=commands.publish_all, text="发布 sign issuers, status and rosters anew")
+    root = _group(groups, "root", text="根文件 root: rotate")
+    rotate = _leaf(
+        root, "rotate", run=document_commands.root_rotate, text="轮换 the next root, under which nodes take new keys"
+    )
+    rotate.epilog = _ROTATE_HELP
+    rotate.add_argument(
+        "--replace",
+        action="append",
+        default=[],
+        choices=REPLACEABLE_ROLES,
+        metavar="ROLE",
+        help=f"new keys for {', '.join(REPLACEABLE_ROLES)}; may be repeated",
+    )
+    rotate.add_argument(
+        "--root-keys", type=Path, metavar="DIR", help="where root-*.key were taken to (default: the city's keys)"
+    )
+    publish = _leaf(
+        groups, "publish", run=document_commands.publish_all, text="发布 sign issuers, status and rosters anew"
+    )
     publish.add_argument("--to", type=Path, metavar="DIR", help="also copy a trust folder, as for a USB stick")
     publish.add_argument("--node", metavar="NAME", help="with --to: this node's roster too")
+
+
+def _add_orders(groups: "_Groups[_Parser]") -> None:
+    order = _leaf(groups, "order", run=_order, text="指令 tell a node to do something once, or list what was told")
+    order.epilog = _ORDER_HELP
+    order.add_argument("node", nargs="?", metavar="NODE", help="which node; with --list: only this node's")
+    order.add_argument(
+        "kind", nargs="?", choices=[kind.value for kind in OrderKind], metavar="KIND", help="what to do, see below"
+    )
+    order.add_argument(
+        "--expires",
+        type=int,
+        default=24 * 60,
+        metavar="MINUTES",
+        help="a node that hears of it later does nothing (default: %(default)s)",
+    )
+    order.add_argument("--list", action="store_true", help="show every order and what became of it")
+    order.set_defaults(refuse=order.error)
 
 
 def _add_reports(groups: "_Groups[_Parser]") -> None:
@@ -193,6 +256,14 @@ def _add_reports(groups: "_Groups[_Parser]") -> None:
     check = _leaf(groups, "check", run=reports.check, text="核对 is a node's chain whole? exit code 1 if not")
     check.add_argument("node", metavar="NODE")
     _leaf(groups, "restored", run=reports.restored, text="已从备份恢复 the ingest store came back from a backup")
+
+
+def _order(args: argparse.Namespace) -> commands.Result:
+    if args.list and args.kind is None:
+        return document_commands.order_list(args)
+    if args.list or args.kind is None:
+        args.refuse("请给出 NODE 和 KIND，或只用 --list give NODE and KIND, or --list alone")
+    return document_commands.order_give(args)
 
 
 def _serve(args: argparse.Namespace) -> commands.Result:
@@ -205,7 +276,7 @@ def _fail(text: str, *, code: int, as_json: bool, members: Mapping[str, Any]) ->
     """Say what went wrong on stderr; a program gets it as JSON on stdout, too."""
     print(f"ehc-city: {text}", file=sys.stderr)
     if as_json:
-        _print([_json({"ok": False, **members})])
+        write_lines([_json({"ok": False, **members})])
     return code
 
 
@@ -213,16 +284,6 @@ def _json(members: Mapping[str, Any]) -> str:
     """One line; escaped where the terminal's encoding would lose characters."""
     is_utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
     return json.dumps(members, ensure_ascii=not is_utf8)
-
-
-def _print(lines: Sequence[str]) -> None:
-    """Print and flush; a reader of our output that has had enough, such as `head`, is no error."""
-    try:
-        for line in lines:
-            print(line)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -16,34 +16,34 @@ from typing import Any
 from city.authority.cards import Card, CardKind, CardRegister, Holder
 from city.authority.documents import day_of
 from city.authority.issuers import IssuerBook
-from city.authority.rosters import RosterBook, read_table
 from city.errors import AuthorityError
 from city.founding import add_node, check_node_names, found_city, new_folder
 from city.home import CitySettings, home_from
-from city.publish import copy_for_node, publish
+from city.publish import publish
 from edge.ehc_code import EPOCH_S
 from edge.errors import ConfigError
 from edge.identity import birth_of, sex_of, valid_id_number
 from edge.status_list import CardState
-from edge.trust import IssuerState
-
-TABLE_BYTES_MAX = 64 * 1024 * 1024
-"""A roster's table: 50,000 people with many doses take a tenth of it."""
 
 CHINA = timezone(timedelta(hours=8))
 """The one time zone of days and clocks that people read."""
 
 _DAY = timedelta(days=1)
+_WALL_MS_MAX = 253_370_764_800_000  # 9999-01-01: what a date can say
 _DAY_LAST = 65_535  # contracts 1: days stand in two bytes
 _BIRTH_FIRST = date(1900, 1, 1)
-_CARRY = (
-    "节点目前不会自行下载名单，请用 `ehc-city publish --to DIR --node NAME` 导出并拷到每个节点",
-    "nodes do not fetch lists by themselves yet: carry them to each with `ehc-city publish --to DIR --node NAME`",
+CARRY = (
+    "在线节点会自行下载；离线节点请用 `ehc-city publish --to DIR --node NAME` 导出并拷入",
+    "nodes that are connected fetch it by themselves; for others carry a folder: "
+    "`ehc-city publish --to DIR --node NAME`",
 )
-_NOT_YET = (
-    "尚未生效，节点收到新名单后生效 takes effect at a node once it has the lists published from now on",
-    *_CARRY,
+"""How what is published reaches a node."""
+NOT_YET = (
+    "尚未生效，节点取得下一次 `ehc-city publish` 的名单后生效 "
+    "takes effect at a node once it has the lists of the next `ehc-city publish`",
+    *CARRY,
 )
+"""For commands that change what is published next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,87 +142,31 @@ def card_state(args: argparse.Namespace) -> Result:
     state = {"suspend": CardState.SUSPENDED, "revoke": CardState.REVOKED, "reinstate": CardState.VALID}[args.action]
     with home_from(args.home).authority() as database:
         what = CardRegister(database).set_state(args.ref, state=state)
-    return Result(members={"kind": what, "state": state.value}, lines=[f"{state.value}（{what}）", *_NOT_YET])
-
-
-def issuer_list(args: argparse.Namespace) -> Result:
-    """``issuer list``: the keys this city vouches for."""
-    with home_from(args.home).authority() as database:
-        rows = IssuerBook(database).issuers()
-    issuers = [
-        {
-            "issuer": number,
-            "kid": _kid(row.key),
-            "org": row.org,
-            "list": row.status_list,
-            "state": row.state.value,
-            "not_before": _date(row.not_before),
-            "not_after": _date(row.not_after),
-        }
-        for number, row in rows.items()
-    ]
-    lines = ["  ".join(str(value) for value in row.values()) for row in issuers]
-    return Result(members={"issuers": issuers}, lines=lines)
-
-
-def issuer_state(args: argparse.Namespace) -> Result:
-    """``issuer retire`` and ``withdraw``."""
-    state = {"retire": IssuerState.RETIRED, "withdraw": IssuerState.WITHDRAWN}[args.action]
-    with home_from(args.home).authority() as database:
-        IssuerBook(database).set_state(args.number, state=state)
-    line = f"issuer {args.number} {state.value}"
-    return Result(members={"issuer": args.number, "state": state.value}, lines=[line, *_NOT_YET])
-
-
-def roster_import(args: argparse.Namespace) -> Result:
-    """``roster import``: a table in place of the node's former one."""
-    home = home_from(args.home)
-    node = home.node(args.node)
-    try:
-        if args.file.stat().st_size > TABLE_BYTES_MAX:
-            raise AuthorityError(f"{args.file.name}: larger than {TABLE_BYTES_MAX} bytes")
-        text = args.file.read_text(encoding="utf-8")
-    except OSError as exc:
-        raise AuthorityError(f"{args.file.name}: cannot be read") from exc
-    except UnicodeDecodeError:
-        raise AuthorityError(f"{args.file.name}: not UTF-8 (in a spreadsheet: save as CSV UTF-8)") from None
-    residents = read_table(text)
-    with home.authority() as database:
-        RosterBook(database).replace(node.name, residents=residents)
-    line = f"{node.name}: {len(residents)} 人 people"
-    return Result(members={"node": node.name, "people": len(residents)}, lines=[line, *_NOT_YET])
-
-
-def publish_all(args: argparse.Namespace) -> Result:
-    """``publish``: sign everything anew; with ``--to`` also copy a trust folder."""
-    home = home_from(args.home)
-    if args.node is not None:
-        home.node(args.node)
-    published = publish(home, now_ms=now_ms())
-    members: dict[str, Any] = {
-        "issuers": published.issuers,
-        "status": published.status,
-        "rosters": dict(published.rosters),
-        "folder": str(home.published),
-    }
-    lines = [
-        f"issuers v{published.issuers}  status v{published.status}  in {home.published}",
-        *(f"roster {node}: {count} 条 records" for node, count in published.rosters.items()),
-    ]
-    if args.to is not None:
-        copy_for_node(home, args.to, node=args.node)
-        members["copied_to"] = str(args.to)
-        lines.append(
-            f"已复制 copied to {args.to}: 请将其内容拷入节点的名单文件夹 carry its files into the node's trust folder"
-        )
-    else:
-        lines += _CARRY
-    return Result(members=members, lines=lines)
+    return Result(members={"kind": what, "state": state.value}, lines=[f"{state.value}（{what}）", *NOT_YET])
 
 
 def now_ms() -> int:
     """The city's clock, Unix milliseconds."""
     return time.time_ns() // 1_000_000
+
+
+def day_text(day: int) -> str:
+    """A day counted from E, as people write it."""
+    return (datetime.fromtimestamp(EPOCH_S, UTC).astimezone(CHINA) + day * _DAY).date().isoformat()
+
+
+def clock_text(wall_ms: int | None) -> str:
+    """A moment as people read it, to the second; a node may have sent any number.
+
+    Args:
+        wall_ms: Unix milliseconds.
+    """
+    if wall_ms is None:
+        return "-"
+    if not 0 <= wall_ms < _WALL_MS_MAX:
+        return "?"
+    moment = datetime.fromtimestamp(0, UTC) + timedelta(seconds=wall_ms // 1000)
+    return moment.astimezone(CHINA).isoformat()
 
 
 def _host_and_port(text: str) -> tuple[str, int]:
@@ -236,9 +180,11 @@ def _validity(args: argparse.Namespace) -> tuple[int, int]:
     """First and last day of a card, since E."""
     issued = day_of(now_ms()) if args.issued is None else _day(args.issued, option="--issued")
     if not 0 <= issued <= _DAY_LAST:
-        raise AuthorityError(f"--issued: {_date(0)} to {_date(_DAY_LAST)}")
+        raise AuthorityError(f"--issued: {day_text(0)} to {day_text(_DAY_LAST)}")
     if not 0 <= args.days <= _DAY_LAST - issued:
-        raise AuthorityError(f"--days: 0 to {_DAY_LAST - issued}, for a card ends on {_date(_DAY_LAST)} at the latest")
+        raise AuthorityError(
+            f"--days: 0 to {_DAY_LAST - issued}, for a card ends on {day_text(_DAY_LAST)} at the latest"
+        )
     return issued, issued + args.days
 
 
@@ -249,10 +195,6 @@ def _day(text: str, *, option: str) -> int:
     except ValueError:
         raise AuthorityError(f"{option}: a day that exists, as YYYY-MM-DD") from None
     return day_of(int(moment.timestamp() * 1000))
-
-
-def _date(day: int) -> str:
-    return (datetime.fromtimestamp(EPOCH_S, UTC).astimezone(CHINA) + day * _DAY).date().isoformat()
 
 
 def _holder(args: argparse.Namespace, *, id_no: str | None) -> Holder | None:
@@ -284,12 +226,6 @@ def _picture(path: Path, *, text: str) -> None:
     write_picture(path, text)
 
 
-def _kid(key: str) -> str:
-    from edge.gm import sm3
-
-    return sm3(bytes.fromhex(key))[:4].hex()
-
-
 def _card_members(card: Card) -> dict[str, Any]:
     return {
         "ref": card.ref.hex(),
@@ -297,8 +233,8 @@ def _card_members(card: Card) -> dict[str, Any]:
         "index": card.index,
         "issuer": card.issuer,
         "kind": card.kind.value,
-        "issued": _date(card.issued_day),
-        "expires": _date(card.expiry_day),
+        "issued": day_text(card.issued_day),
+        "expires": day_text(card.expiry_day),
         "state": card.state.value,
     }
 

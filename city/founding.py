@@ -33,6 +33,10 @@ from sync import topics
 ISSUER_BACK_DAYS = 365  # cards given out before this software came are vouched for, a year back
 ISSUER_AHEAD_DAYS = 5 * 365
 
+_TAKEN = (
+    "{folder}: is there already, nothing was overwritten; 若已中断且未拷走，请先删除该文件夹 "
+    "if it was left by a power cut and never carried to a box, delete it first"
+)
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -120,10 +124,24 @@ def add_node(home: Home, name: str) -> Path:
     check_node_names([name])
     settings = home.settings()
     folder = home.nodes_folder / name
-    public_file = home.nodes_folder / f"{name}.json"
-    if public_file.exists():
+    if (home.nodes_folder / f"{name}.json").exists():
         raise AuthorityError(f"{name}: is there already, nothing was overwritten")
-    folder.mkdir(mode=0o700, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        raise AuthorityError(_TAKEN.format(folder=folder)) from None
+    except OSError as exc:
+        raise AuthorityError(f"{folder}: cannot be made") from exc
+    try:
+        _fill_node_folder(home, name, settings=settings, folder=folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)  # nobody has these keys yet
+        raise
+    return folder
+
+
+def _fill_node_folder(home: Home, name: str, *, settings: CitySettings, folder: Path) -> None:
+    """Keys, certificate, roots and configuration of a new node, and last its public keys for the city."""
     signing, encryption = generate(), generate()
     write_private_key(folder / "node.key", signing)
     write_private_key(folder / "node-encryption.key", encryption)
@@ -132,12 +150,12 @@ def add_node(home: Home, name: str) -> Path:
     write_new(folder / "ca.pem", ca)
     write_new(folder / "client.pem", certificate)
     write_new(folder / "client.key", key)
-    write_new(folder / "root.1.json", (home.published / "root.1.json").read_bytes())
+    for root in home.published.glob("root.*.json"):
+        write_new(folder / root.name, root.read_bytes())
     write_new(folder / "edge.toml", _edge_toml(name, settings=settings, folder=folder).encode())
     # Last: a node the city knows of has all its files.
     public = {"sign": signing.public.compressed.hex(), "encrypt": encryption.public.compressed.hex()}
-    write_new(public_file, json.dumps({"name": name} | public, indent=2).encode() + b"\n")
-    return folder
+    write_new(home.nodes_folder / f"{name}.json", json.dumps({"name": name} | public, indent=2).encode() + b"\n")
 
 
 def _remove_empty(folders: Sequence[Path]) -> None:
@@ -209,7 +227,7 @@ def _edge_toml(name: str, *, settings: CitySettings, folder: Path) -> str:
         key: json.dumps(value, ensure_ascii=False) for key, value in text.items()
     }  # TOML's basic string is JSON's
     return f"""\
-# Made by `ehc-city`. Put root.1.json into the trust folder, the rest into node.key_dir, and add your readers
+# Made by `ehc-city`. Put root.*.json into the trust folder, the rest into node.key_dir, and add your readers
 # (config/edge.example.toml has every key).
 
 [node]

@@ -7,6 +7,7 @@
     tls/  broker/    certificates; mosquitto.conf and its access list
     authority.db     cards, issuers, rosters       ingest.db    what the nodes sent
     published/       signed documents and blobs, laid out as a node's trust folder
+    orders/          what nodes were told to do, and what became of it
     nodes/NAME.json  a node's public keys          nodes/NAME/  what is carried to the box, then deleted here
 """
 
@@ -19,9 +20,16 @@ from typing import Any
 
 from city.authority.keys import CityKeys
 from city.errors import AuthorityError
+from city.shelf import Shelf
 from city.store import Database
-from edge.errors import ConfigError, KeyFormatError
+from edge.errors import ConfigError, KeyFormatError, TrustError
 from edge.gm import PublicKey, public_key
+from edge.trust import Root, open_root
+
+NODE_BYTES_PER_HOUR = 67_108_864
+"""64 MiB: the largest roster and every list of a new box, twice over; 6,000 that ask for all of it are 1 Gbit/s."""
+
+_NODE_BYTES_LEAST = 1_048_576  # less would not let the largest document through
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +43,7 @@ class CitySettings:
         broker_port: Its TCP port.
         roster_id_no: Whether rosters hold identity numbers.
         roster_tags: Whether they hold tags.
+        node_bytes_per_hour: How many bytes of documents and blobs a node may have sent down in an hour.
     """
 
     city: str
@@ -43,6 +52,7 @@ class CitySettings:
     broker_port: int
     roster_id_no: bool = True
     roster_tags: bool = True
+    node_bytes_per_hour: int = NODE_BYTES_PER_HOUR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +70,13 @@ class Home:
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.published = self.path / "published"
+        self._shelf = Shelf(self.published)
         self.authority_db = self.path / "authority.db"
         self.ingest_db = self.path / "ingest.db"
         self.tls = self.path / "tls"
         self.broker = self.path / "broker"
-        self.keys = CityKeys(self.path / "keys")
+        self.keys = CityKeys(self.path / "keys", root=self.root)
+        self.orders = self.path / "orders"
         self.nodes_folder = self.path / "nodes"
 
     def settings(self) -> CitySettings:
@@ -81,6 +93,24 @@ class Home:
         except (OSError, ValueError) as exc:
             raise ConfigError(str(file), expected="JSON that can be read") from exc
         return checked_settings(members)
+
+    def root_version(self) -> int:
+        """The number of the newest root, 0 while a city is being founded."""
+        return self._shelf.root_version()
+
+    def root(self) -> Root | None:
+        """The newest root; None while a city is being founded.
+
+        Raises:
+            ConfigError: Its file is damaged.
+        """
+        document = self._shelf.document("root")
+        if document is None:
+            return None
+        try:
+            return open_root(document.data)
+        except TrustError as exc:
+            raise ConfigError(str(self.published), expected="a newest root that is whole") from exc
 
     def authority(self) -> Database:
         """Open the authority's database; use it as a context manager.
@@ -130,12 +160,17 @@ def checked_settings(members: Any) -> CitySettings:
         "broker_port": ("a TCP port, 1..65535", lambda value: type(value) is int and 1 <= value <= 65_535),
         "roster_id_no": ("true or false", lambda value: isinstance(value, bool)),
         "roster_tags": ("true or false", lambda value: isinstance(value, bool)),
+        "node_bytes_per_hour": (
+            f"bytes, {_NODE_BYTES_LEAST} or more",
+            lambda value: type(value) is int and value >= _NODE_BYTES_LEAST,
+        ),
     }
     if not isinstance(members, dict):
         raise ConfigError("city.json", expected="a JSON object")
     for name in sorted(members.keys() - expected.keys()):
         raise ConfigError(f"city.json: {name}", expected="no such setting")
-    members = {"roster_id_no": True, "roster_tags": True} | members
+    optional = {"roster_id_no": True, "roster_tags": True, "node_bytes_per_hour": NODE_BYTES_PER_HOUR}
+    members = optional | members
     for name, (what, is_right) in expected.items():
         if not is_right(members.get(name)):
             raise ConfigError(f"city.json: {name}", expected=what)

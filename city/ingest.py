@@ -7,21 +7,25 @@ Time, keys and the store are handed in; one instance is used by one task at a ti
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from city.frames import DroppedError, NodeKeys, check_node, open_frame
 from city.opening import KeyRing, judge, key_id_of
 from city.received import BootState, IngestStore, Mark, Position, RecordState, StoredKey, StoredRecord, Transaction
-from edge.gm import PrivateKey, PublicKey, sm3
+from edge.gm import PrivateKey, sm3
 from sync import chain, topics, wire
 from sync.errors import WireError
 from sync.message import Receipt, Rejection
 
 REJECTIONS_MAX: Final = 500
 """Listed in one receipt, some 25 KiB; the next hello's answer goes on where the node says it has heard them."""
-RETRIES_PER_PAGE: Final = 500
-"""Unreadable records tried again at a time when a key arrives: one batch's worth in memory."""
+TRIES_PER_FRAME: Final = 200
+"""Keys tried in one frame beyond the first of each of its records: at most some 0.15 s, for all nodes wait meanwhile.
+What is left is tried with the node's next frames."""
+KEYS_AT_A_TIME: Final = 8
+"""Keys of one id read at a time; an id has one unless a disk was damaged or a box copied."""
 BOOTS_HEARD_AGAIN_MAX: Final = 1
 """Once may be a hello that came late; twice is two living boxes (contracts 5.4)."""
 
@@ -62,7 +66,7 @@ class Ingest:
         self,
         *,
         store: IngestStore,
-        node_keys: Callable[[str], Sequence[PublicKey]],
+        node_keys: NodeKeys,
         receipt_key: PrivateKey,
         key_ring: KeyRing,
     ) -> None:
@@ -89,18 +93,18 @@ class Ingest:
             CityStoreError: It could not be committed; nothing of it was stored, and nothing may be answered.
         """
         try:
-            frame, node = self._open(data, topic=topic)
+            frame, node = open_frame(data, topic=topic, types=_TYPE_OF_LEAF, node_keys=self._node_keys)
             hello: wire.Hello | None = None
             match frame.type:
                 case wire.FrameType.HELLO:
                     hello = wire.Hello.from_payload(frame.payload)
-                    _check_node(hello.node, node=node)
+                    check_node(hello.node, node=node)
                     receipt, alarms = self._take_hello(hello, now_ms=now_ms)
                 case _:
                     batch = wire.Batch.from_payload(frame.payload)
-                    _check_node(batch.node, node=node)
+                    check_node(batch.node, node=node)
                     receipt, alarms = self._take_batch(batch, now_ms=now_ms)
-        except _DroppedError as drop:
+        except DroppedError as drop:
             self._dropped[drop.rule] += 1
             return None
         except WireError:
@@ -111,22 +115,6 @@ class Ingest:
         answer = wire.encode_frame(wire.FrameType.RECEIPT, payload, sign=self._receipt_key.sign, keyid=keyid)
         place = topics.down(node, leaf="receipt")
         return Answer(topic=place, frame=answer, node=node, alarms=alarms, hello=hello)
-
-    def _open(self, data: bytes, *, topic: str) -> tuple[wire.Frame, str]:
-        """The frame, its type and signature checked, and the node whose topic it came on."""
-        place = topics.parse_up(topic)
-        if place is None:
-            raise _DroppedError("topic")
-        node, leaf = place
-        frame = wire.decode_frame(data)
-        if frame.type is not _TYPE_OF_LEAF.get(leaf):
-            raise _DroppedError("type")
-        signers = [key for key in self._node_keys(node) if key.keyid == frame.keyid]
-        if not signers:
-            raise _DroppedError("signer")
-        if not any(key.verify(frame.signed, signature=frame.signature) for key in signers):
-            raise _DroppedError("signature")
-        return frame, node
 
     def _take_hello(self, hello: wire.Hello, *, now_ms: int) -> tuple[Receipt, tuple[str, ...]]:
         with self._store.transaction(hello.node) as transaction:
@@ -140,6 +128,7 @@ class Ingest:
                     cloned_at_ms=after.cloned_at_ms,
                 )
             transaction.set_hello(hello.store, at_ms=now_ms)
+            _Judging(key_ring=self._key_ring, transaction=transaction, node=hello.node).retry()
             mark = _mark(transaction, node=hello.node, epoch=hello.epoch)
             seen = min(hello.rejected_seen or 0, mark.acked)
             receipt = Receipt(
@@ -188,10 +177,12 @@ class Ingest:
             StoredKey(key_id=key_id, recipient=recipient, wrapped=wrapped)
             for key_id, (recipient, wrapped) in batch.deks.items()
         )
-        self._retry(transaction, node=batch.node, key_ids=fresh)
+        for key_id in fresh:
+            transaction.add_retry(key_id)
         known = transaction.records([message_id for message_id, _ in batch.items])
         held = transaction.positions(batch.epoch, first=batch.first, last=batch.last)
         judging = _Judging(key_ring=self._key_ring, transaction=transaction, node=batch.node)
+        judging.retry()
         records: list[StoredRecord] = []
         places: list[Position] = []
         alarms: set[str] = set()
@@ -213,18 +204,6 @@ class Ingest:
         transaction.add_claim(batch.epoch, seq=batch.last, head=batch.head)
         _advance(transaction, node=batch.node, epoch=batch.epoch)
         return tuple(sorted(alarms))
-
-    def _retry(self, transaction: Transaction, *, node: str, key_ids: set[bytes]) -> None:
-        """Try again what could not be opened under ids for which a new key came."""
-        judging = _Judging(key_ring=self._key_ring, transaction=transaction, node=node)
-        for key_id in sorted(key_ids):
-            after = b""
-            while page := transaction.unreadable(key_id, after=after, limit=RETRIES_PER_PAGE):
-                after = page[-1].message_id
-                for old in page:
-                    new = judging.record(old.body, message_id=old.message_id, digest=old.digest)
-                    if new.state is not RecordState.UNREADABLE:
-                        transaction.set_state(old.message_id, state=new.state, text=new.text)
 
 
 def batch_error(batch: wire.Batch, *, digests: Sequence[bytes]) -> str | None:
@@ -266,43 +245,64 @@ def hear_boot(boots: BootState, *, boot: bytes, boottime_ms: int, now_ms: int) -
     return BootState(boot=boot, boottime_ms=boottime_ms, returns=returns, cloned_at_ms=cloned_at_ms)
 
 
-class _DroppedError(Exception):
-    """A frame gets no answer; carries the rule it broke."""
-
-    def __init__(self, rule: str) -> None:
-        super().__init__(rule)
-        self.rule = rule
-
-
 class _Judging:
-    """Opens and judges records within one transaction; each key id is looked up once."""
+    """Opens and judges records within one transaction, with a bound on how many keys are tried."""
 
     def __init__(self, *, key_ring: KeyRing, transaction: Transaction, node: str) -> None:
         self._key_ring = key_ring
         self._transaction = transaction
         self._node = node
-        self._keys: dict[bytes, list[StoredKey]] = {}
+        self._keys: dict[tuple[bytes, int], list[StoredKey]] = {}
+        self._tries_left = TRIES_PER_FRAME
 
     def record(self, body: bytes, *, message_id: bytes, digest: bytes) -> StoredRecord:
+        """Judge a record that is new: its first key is tried whatever the bound, the others as far as that allows."""
         key_id = key_id_of(body)
-        if key_id not in self._keys:
-            self._keys[key_id] = self._transaction.keys(key_id)
-        opened = self._key_ring.open(body, node=self._node, message_id=message_id, wrapped=self._keys[key_id])
-        judgement = judge(opened, message_id=message_id)
-        return StoredRecord(
-            message_id=message_id,
-            digest=digest,
-            key_id=key_id,
-            state=judgement.state,
-            text=judgement.text,
-            body=body,
-        )
+        state = RecordState.UNREADABLE
+        new = StoredRecord(message_id=message_id, digest=digest, key_id=key_id, state=state, text="", body=body)
+        judged, is_through = self._judge(new, free=1)
+        if not is_through:
+            self._transaction.add_retry(key_id)
+        return judged
 
+    def retry(self) -> None:
+        """Try keys on what could not be opened, those that were not tried on it yet, as far as the bound allows."""
+        for key_id in self._transaction.retries(limit=TRIES_PER_FRAME):
+            while self._tries_left:
+                page = self._transaction.untried(key_id, limit=self._tries_left)
+                if not page:
+                    self._transaction.end_retry(key_id)
+                    break
+                for old in page:
+                    new, _ = self._judge(old, free=0)
+                    self._transaction.judge_anew(old, new=new)
 
-def _check_node(claimed: str, *, node: str) -> None:
-    """Every payload carries the node; a mismatch with the topic is dropped (contracts 5.3)."""
-    if claimed != node:
-        raise _DroppedError("node")
+    def _judge(self, record: StoredRecord, *, free: int) -> tuple[StoredRecord, bool]:
+        """What becomes of an unreadable record, and False if keys are left that the bound did not allow.
+
+        Args:
+            record: Keys above its `tried` are tried, in the order they came.
+            free: So many tries do not count.
+        """
+        plain, tried, is_through = None, record.tried, True
+        while plain is None and is_through and (keys := self._some_keys(record.key_id, after=tried)):
+            for key in keys:
+                if not free and not self._tries_left:
+                    is_through = False
+                    break
+                free, self._tries_left = (free - 1, self._tries_left) if free else (0, self._tries_left - 1)
+                tried = key.number
+                plain = self._key_ring.open(record.body, node=self._node, message_id=record.message_id, wrapped=[key])
+                if plain is not None:
+                    break
+        judgement = judge(plain, message_id=record.message_id)
+        return replace(record, state=judgement.state, text=judgement.text, tried=tried), is_through
+
+    def _some_keys(self, key_id: bytes, *, after: int) -> list[StoredKey]:
+        """The next keys of an id; each stretch is read once."""
+        if (key_id, after) not in self._keys:
+            self._keys[key_id, after] = self._transaction.keys(key_id, after=after, limit=KEYS_AT_A_TIME)
+        return self._keys[key_id, after]
 
 
 def _mark(transaction: Transaction, *, node: str, epoch: int) -> Mark:

@@ -6,6 +6,7 @@ synced when its block ends well. One task at a time uses a store.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -52,6 +53,11 @@ class SqliteIngestStore:
     def nodes(self) -> dict[str, int | None]:
         """Every node heard of, and when it was found to live in two boxes (Unix ms, None: it was not)."""
         return dict(self._database.query("SELECT name, cloned_at_ms FROM node ORDER BY name"))
+
+    def cloned_at_ms(self, node: str) -> int | None:
+        """When a node was found to live in two boxes (Unix ms); None if it was not, or was never heard of."""
+        rows = self._database.query("SELECT cloned_at_ms FROM node WHERE name = ?", node)
+        return rows[0][0] if rows else None
 
     def placed(self, node: str) -> Iterator[PlacedRecord]:
         """All records of a node in the order of its chain, each as often as it has a place."""
@@ -164,13 +170,14 @@ class SqliteTransaction:
         sql = f"SELECT id, digest FROM record WHERE node = ? AND id IN ({places})"  # noqa: S608 - question marks only
         return dict(self._database.query(sql, self._node, *message_ids))
 
-    def add_records(self, records: Iterable[StoredRecord], *, received_at_ms: int) -> None:
+    def add_records(self, records: Sequence[StoredRecord], *, received_at_ms: int) -> None:
         """Write records that are not here yet."""
         self._database.many(
             "INSERT INTO record (node, id, digest, key_id, state, text, received_at_ms, body)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             ((self._node, r.message_id, r.digest, r.key_id, r.state, r.text, received_at_ms, r.body) for r in records),
         )
+        self._add_unopened(record for record in records if record.state is RecordState.UNREADABLE)
 
     def add_positions(self, epoch: int, *, positions: Iterable[Position]) -> None:
         """Write places that are free."""
@@ -199,12 +206,14 @@ class SqliteTransaction:
         )
 
     def add_keys(self, keys: Iterable[StoredKey]) -> set[bytes]:
-        """Keep wrapped keys; returns the ids under which something new came."""
+        """Keep wrapped keys, numbered as they come; returns the ids under which something new came."""
         return {
             key.key_id
             for key in keys
             if self._database.query(
-                "INSERT OR IGNORE INTO dek (node, key_id, recipient, wrapped) VALUES (?, ?, ?, ?) RETURNING 1",
+                "INSERT INTO dek (node, key_id, recipient, wrapped, number) VALUES (?1, ?2, ?3, ?4,"
+                " 1 + (SELECT coalesce(max(number), 0) FROM dek WHERE node = ?1 AND key_id = ?2))"
+                " ON CONFLICT (node, key_id, recipient, wrapped) DO NOTHING RETURNING 1",
                 self._node,
                 key.key_id,
                 key.recipient,
@@ -212,29 +221,68 @@ class SqliteTransaction:
             )
         }
 
-    def keys(self, key_id: bytes) -> list[StoredKey]:
-        """Every wrapped key with that id."""
+    def keys(self, key_id: bytes, *, after: int, limit: int) -> list[StoredKey]:
+        """Wrapped keys with that id, ascending by number."""
         rows = self._database.query(
-            "SELECT key_id, recipient, wrapped FROM dek WHERE node = ? AND key_id = ?", self._node, key_id
-        )
-        return [StoredKey(key_id=key, recipient=recipient, wrapped=wrapped) for key, recipient, wrapped in rows]
-
-    def unreadable(self, key_id: bytes, *, after: bytes, limit: int) -> list[StoredRecord]:
-        """Records under that key which could not be opened."""
-        rows = self._database.query(
-            "SELECT id, digest, key_id, state, text, body FROM record"
-            " WHERE node = ? AND key_id = ? AND state = 'unreadable' AND id > ? ORDER BY id LIMIT ?",
+            "SELECT recipient, wrapped, number FROM dek WHERE node = ? AND key_id = ? AND number > ?"
+            " ORDER BY number LIMIT ?",
             self._node,
             key_id,
             after,
             limit,
         )
-        return [_record(row) for row in rows]
+        return [StoredKey(key_id=key_id, recipient=row[0], wrapped=row[1], number=row[2]) for row in rows]
 
-    def set_state(self, message_id: bytes, *, state: RecordState, text: str) -> None:
-        """Judge a record anew."""
+    def add_retry(self, key_id: bytes) -> None:
+        """Note an id under which a key may be untried."""
+        self._database.query("INSERT OR IGNORE INTO retry (node, key_id) VALUES (?, ?)", self._node, key_id)
+
+    def retries(self, *, limit: int) -> list[bytes]:
+        """Ids that are noted so."""
+        rows = self._database.query("SELECT key_id FROM retry WHERE node = ? LIMIT ?", self._node, limit)
+        return [key_id for (key_id,) in rows]
+
+    def end_retry(self, key_id: bytes) -> None:
+        """Note that no key of that id is untried."""
+        self._database.query("DELETE FROM retry WHERE node = ? AND key_id = ?", self._node, key_id)
+
+    def untried(self, key_id: bytes, *, limit: int) -> list[StoredRecord]:
+        """Unreadable records for which a key is left to try, those with the fewest tried first."""
+        rows = self._database.query(
+            "SELECT u.tried, r.id, r.digest, r.key_id, r.state, r.text, r.body FROM unopened u"
+            " JOIN record r ON r.node = u.node AND r.id = u.id WHERE u.node = ?1 AND u.key_id = ?2"
+            " AND u.tried < (SELECT coalesce(max(number), 0) FROM dek WHERE node = ?1 AND key_id = ?2)"
+            " ORDER BY u.tried, u.id LIMIT ?3",
+            self._node,
+            key_id,
+            limit,
+        )
+        return [replace(_record(row[1:]), tried=row[0]) for row in rows]
+
+    def judge_anew(self, old: StoredRecord, *, new: StoredRecord) -> None:
+        """Replace what is made of an unreadable record."""
         self._database.query(
-            "UPDATE record SET state = ?, text = ? WHERE node = ? AND id = ?", state, text, self._node, message_id
+            "DELETE FROM unopened WHERE node = ? AND key_id = ? AND tried = ? AND id = ?",
+            self._node,
+            old.key_id,
+            old.tried,
+            old.message_id,
+        )
+        if new.state is RecordState.UNREADABLE:
+            self._add_unopened([new])
+            return
+        self._database.query(
+            "UPDATE record SET state = ?, text = ? WHERE node = ? AND id = ?",
+            new.state,
+            new.text,
+            self._node,
+            new.message_id,
+        )
+
+    def _add_unopened(self, records: Iterable[StoredRecord]) -> None:
+        self._database.many(
+            "INSERT INTO unopened (node, key_id, tried, id) VALUES (?, ?, ?, ?)",
+            ((self._node, record.key_id, record.tried, record.message_id) for record in records),
         )
 
     def rejections(self, epoch: int, *, first: int, last: int, limit: int) -> list[Rejection]:

@@ -1,62 +1,54 @@
-"""What the city says on MQTT of its own accord: the published documents, read from the folder when it changes.
+"""What the city says on MQTT of its own accord: the published documents, whenever the folder changes.
 
-A node's roster goes to that node alone, and not to one that is suspected to live in two boxes. Nothing here signs or
-verifies: the folder is the authority's, and every node checks what it gets.
+A node's roster goes to that node alone, and not to one that is suspected to live in two boxes.
 """
 
-import json
-from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from city.shelf import Document, Shelf
 from sync import topics
-
-DOCUMENT_BYTES_MAX = 1_048_576  # contracts 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """A document to publish."""
+    """A message to publish: a document, a piece of a blob, an order."""
 
     topic: str
     document: bytes = field(repr=False)
-    retain: bool
+    retain: bool = False
 
 
 class Noticeboard:
-    """The published folder as it was last looked at.
+    """What has been said of the published folder.
 
     Args:
-        folder: As `ehc-city publish` lays it out.
+        shelf: Reads it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._seen: dict[Path, tuple[int, int]] = {}
-        self._rosters: dict[str, tuple[int, bytes]] = {}
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._said: dict[str, Document] = {}
 
     def forget(self) -> None:
         """Take everything for new: a broker started again holds no retained message."""
-        self._seen.clear()
+        self._said.clear()
 
     def changes(self, *, withheld: Mapping[str, int | None]) -> Iterator[Notice]:
-        """Documents that changed since the last look.
+        """Documents that changed since the last look; of roots the newest, for a node asks for those between.
 
         Args:
             withheld: Nodes by name; one with a moment gets no roster.
         """
-        for role in ("root", "issuers", "status"):
-            document = self._changed(self._document(role))
+        for role in topics.ROLES_FOR_ALL:
+            document = self._changed(topics.document(role), self._shelf.document(role))
             if document is not None:
-                yield Notice(topic=topics.document(role), document=document, retain=True)
-        for file in sorted(self._folder.glob("nodes/*/roster.json")):
-            node = file.parent.name
-            document = self._changed(file)
-            if document is not None and topics.is_node_name(node):
-                self._rosters[node] = (_version(document), document)
-                if withheld.get(node) is None:
-                    yield self._roster(node, document=document)
+                yield Notice(topic=topics.document(role), document=document.data, retain=True)
+        for node in self._shelf.nodes():
+            topic = topics.down(node, leaf="doc")
+            document = self._changed(topic, self._shelf.document("roster", node=node))
+            if document is not None and withheld.get(node) is None:
+                yield Notice(topic=topic, document=document.data)
 
     def roster_for(self, node: str, *, held: int) -> Notice | None:
         """The node's roster, if it holds an older one than is published.
@@ -65,42 +57,14 @@ class Noticeboard:
             node: Its name.
             held: The version it says it has, 0 for none.
         """
-        version, document = self._rosters.get(node, (0, b""))
-        return self._roster(node, document=document) if version > held else None
-
-    def _roster(self, node: str, *, document: bytes) -> Notice:
-        return Notice(topic=topics.down(node, leaf="doc"), document=document, retain=False)
-
-    def _document(self, role: str) -> Path:
-        """The file of a role; of roots the last."""
-        if role != "root":
-            return self._folder / f"{role}.json"
-        roots = self._folder.glob("root.*.json")
-        return max(roots, key=_root_number, default=self._folder / "root.1.json")
-
-    def _changed(self, file: Path) -> bytes | None:
-        """The file's bytes if it is not as it was, None if it is, or is not there."""
-        try:
-            found = file.stat()
-            sign = (found.st_mtime_ns, found.st_ino)  # a replaced file is another file
-            if self._seen.get(file) == sign or found.st_size > DOCUMENT_BYTES_MAX:
-                return None
-            document = file.read_bytes()
-        except OSError:
+        document = self._shelf.document("roster", node=node)
+        if document is None or document.version <= held:
             return None
-        self._seen[file] = sign
+        return Notice(topic=topics.down(node, leaf="doc"), document=document.data)
+
+    def _changed(self, topic: str, document: Document | None) -> Document | None:
+        """The document if it is another than was said last."""
+        if document is None or self._said.get(topic) is document:
+            return None
+        self._said[topic] = document
         return document
-
-
-def _version(document: bytes) -> int:
-    """The version a document of ours states; 0 if it is none of ours."""
-    try:
-        version = json.loads(b64decode(json.loads(document)["payload"]))["version"]
-    except (ValueError, KeyError, TypeError):
-        return 0
-    return version if type(version) is int else 0
-
-
-def _root_number(file: Path) -> int:
-    number = file.name.split(".")[1]
-    return int(number) if number.isdecimal() else 0

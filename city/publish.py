@@ -21,12 +21,13 @@ from city.authority.documents import (
 )
 from city.authority.issuers import IssuerBook
 from city.authority.rosters import RosterBook, people_of
+from city.deltas import FormerLists
 from city.errors import AuthorityError
 from city.home import Home, NodeKeys
 from city.store import Database
 from edge import dsse
 from edge.durable_file import replace_file
-from edge.gm import random_bytes, sm3
+from edge.gm import PrivateKey, random_bytes, sm3
 from edge.roster import KEY_BYTES, build_roster
 from edge.status_list import PREFIX_BYTES, CardState, pack_hashed, pack_list, pack_snapshot
 
@@ -91,6 +92,7 @@ class _Press:
         self._database = database
         self._now_ms = now_ms
         self._cards = CardRegister(database)
+        self._keys: dict[str, PrivateKey] = {}
 
     def issuers(self) -> int:
         """The issuers document; its version."""
@@ -103,11 +105,12 @@ class _Press:
         """The status document with its lists; its version."""
         version = self._next_version("status")
         before = _blobs_named(self._home.published / "status.json")
+        former = FormerLists(self._home.published)
         names = sorted({row.status_list for row in IssuerBook(self._database).issuers().values()})
         payload = status_payload(
             version=version,
             issued_at_ms=self._now_ms,
-            lists={name: self._packed(name, version=version) for name in names},
+            lists={name: self._packed(name, version=version, former=former) for name in names},
             hashed={HASHED_LIST: self._hashed(version=version)},
             issuers_version=issuers_version,
         )
@@ -121,8 +124,9 @@ class _Press:
         folder = self._home.published / "nodes" / node.name
         folder.mkdir(parents=True, exist_ok=True)
         version = self._next_version(f"roster/{node.name}")
-        residents = RosterBook(self._database).residents(node.name)
-        people = list(people_of(residents, cards=self._cards, with_id_no=with_id_no, with_tags=with_tags))
+        book = RosterBook(self._database)
+        residents = book.residents(node.name)
+        people = list(people_of(residents, cards=self._cards, book=book, with_id_no=with_id_no, with_tags=with_tags))
         keys = random_bytes(2 * KEY_BYTES)
         blob = build_roster(people, keys=keys)
         payload = roster_payload(
@@ -141,8 +145,8 @@ class _Press:
         _clear(folder, keep=before | {name})
         return len(people)
 
-    def _packed(self, name: str, *, version: int) -> PackedList:
-        """A status list and its snapshot; places not given out yet say so."""
+    def _packed(self, name: str, *, version: int, former: FormerLists) -> PackedList:
+        """A status list, its snapshot and what leads to it; places not given out yet say so."""
         given = self._cards.next_index(name)
         size = max(1, -(-given // LIST_STEP_CARDS)) * LIST_STEP_CARDS
         states = dict(self._cards.states(name)) | dict.fromkeys(range(given, size), CardState.NOT_COVERED)
@@ -151,14 +155,19 @@ class _Press:
         digest = sm3(status_list.packed)
         blob = pack_snapshot(status_list)
         replace_file(self._home.published / sm3(blob).hex(), blob)
+        version = self._version_of(f"list/{name}", digest=digest, version=version)
+        deltas, delta = former.deltas_to(status_list, name=name, version=version)
+        if delta is not None:
+            replace_file(self._home.published / sm3(delta).hex(), delta)
         return PackedList(
-            version=self._version_of(f"list/{name}", digest=digest, version=version),
+            version=version,
             size=size,
             revoked=revoked,
             suspended=suspended,
             sm3=digest,
             blob_sm3=sm3(blob),
             blob_bytes=len(blob),
+            deltas=deltas,
         )
 
     def _hashed(self, *, version: int) -> HashedBlob:
@@ -195,7 +204,9 @@ class _Press:
         return int(kept)
 
     def _write(self, role: str, *, payload: bytes, folder: Path | None = None) -> None:
-        document = dsse.sign(payload, role=role, keys=[self._home.keys.role(role)])
+        if role not in self._keys:
+            self._keys[role] = self._home.keys.role(role)
+        document = dsse.sign(payload, role=role, keys=[self._keys[role]])
         replace_file((folder or self._home.published) / f"{role}.json", document)
 
 
@@ -206,7 +217,8 @@ def _blobs_named(file: Path) -> set[str]:
     except FileNotFoundError:
         return set()
     lists = [*payload.get("lists", {}).values(), *payload.get("hashed", {}).values()]
-    return {entry["snapshot"]["sm3"] for entry in lists} | ({payload["sm3"]} if "sm3" in payload else set())
+    blobs = [blob for entry in lists for blob in (entry["snapshot"], *entry.get("deltas", []))]
+    return {blob["sm3"] for blob in blobs} | ({payload["sm3"]} if "sm3" in payload else set())
 
 
 def _clear(folder: Path, *, keep: Iterable[str]) -> None:

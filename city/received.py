@@ -22,16 +22,23 @@ class RecordState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredKey:
-    """A wrapped sealing key as it came: 8-byte id, 8-byte keyid of the city key it is wrapped to, the wrapped bytes."""
+    """A wrapped sealing key as it came: 8-byte id, 8-byte keyid of the city key it is wrapped to, the wrapped bytes.
+
+    `number` counts the keys of one id as they came, from 1; 0 before the key is stored.
+    """
 
     key_id: bytes
     recipient: bytes
     wrapped: bytes = field(repr=False)
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRecord:
-    """A record as it came, and what the city makes of it; `text` says why it was not taken."""
+    """A record as it came, and what the city makes of it; `text` says why it was not taken.
+
+    `tried` counts for an unreadable one: the keys of its id up to that number do not open it.
+    """
 
     message_id: bytes
     digest: bytes
@@ -39,6 +46,7 @@ class StoredRecord:
     state: RecordState
     text: str
     body: bytes = field(repr=False)
+    tried: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +115,7 @@ class Transaction(Protocol):
     def records(self, message_ids: Sequence[bytes]) -> dict[bytes, bytes]:
         """Digest by id of those that are here."""
 
-    def add_records(self, records: Iterable[StoredRecord], *, received_at_ms: int) -> None:
+    def add_records(self, records: Sequence[StoredRecord], *, received_at_ms: int) -> None:
         """Write records that are not here yet."""
 
     def add_positions(self, epoch: int, *, positions: Iterable[Position]) -> None:
@@ -120,16 +128,25 @@ class Transaction(Protocol):
         """Keep a head that the node signed."""
 
     def add_keys(self, keys: Iterable[StoredKey]) -> set[bytes]:
-        """Keep wrapped keys; returns the ids under which something new came."""
+        """Keep wrapped keys, numbered as they come; returns the ids under which something new came."""
 
-    def keys(self, key_id: bytes) -> list[StoredKey]:
-        """Every wrapped key with that id."""
+    def keys(self, key_id: bytes, *, after: int, limit: int) -> list[StoredKey]:
+        """Wrapped keys with that id whose number is above `after`, ascending by number."""
 
-    def unreadable(self, key_id: bytes, *, after: bytes, limit: int) -> list[StoredRecord]:
-        """Records under that key which could not be opened, ascending by id."""
+    def add_retry(self, key_id: bytes) -> None:
+        """Note that a key of that id may not have been tried on every record."""
 
-    def set_state(self, message_id: bytes, *, state: RecordState, text: str) -> None:
-        """Judge a record anew."""
+    def retries(self, *, limit: int) -> list[bytes]:
+        """Ids that are noted so."""
+
+    def end_retry(self, key_id: bytes) -> None:
+        """Every key of that id was tried on every record."""
+
+    def untried(self, key_id: bytes, *, limit: int) -> list[StoredRecord]:
+        """Unreadable records under that id for which a key is left to try, those with the fewest tried first."""
+
+    def judge_anew(self, old: StoredRecord, *, new: StoredRecord) -> None:
+        """Replace what is made of an unreadable record: its state, text and `tried`; the bytes stay."""
 
     def rejections(self, epoch: int, *, first: int, last: int, limit: int) -> list[Rejection]:
         """Places in first..last whose bytes were not taken, ascending."""

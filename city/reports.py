@@ -8,18 +8,15 @@ import argparse
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from city.check import EpochReport, check_epoch
-from city.commands import CHINA, Result, now_ms
+from city.commands import Result, clock_text, now_ms
 from city.home import Home, home_from
 from city.ingest_store import SqliteIngestStore
 from city.opening import KeyRing, members_of
 from city.received import PlacedRecord
 from edge.identity import mask_name
-
-_WALL_MS_MAX = 253_370_764_800_000  # 9999-01-01: what a date can say
 
 
 def node_list(args: argparse.Namespace) -> Result:
@@ -58,7 +55,7 @@ def records(args: argparse.Namespace) -> Result:
         for node in [args.node] if args.node else store.nodes():
             rows.extend(_record_members(placed, node=node, ring=ring, store=store) for placed in store.placed(node))
     lines = [
-        f"{row['node']}  {row['epoch']}/{row['seq']}  {row['id']}  {_clock(row.get('wall_ms'))}"
+        f"{row['node']}  {row['epoch']}/{row['seq']}  {row['id']}  {clock_text(row.get('wall_ms'))}"
         f"  {row.get('kind', row['state'])}  {row.get('step', '-')}  {row.get('reader', '-')}"
         f"  {row.get('carrier', '-')}  {row.get('outcome', '-')}  {row.get('reason', '-')}  {row.get('name', '-')}"
         for row in rows
@@ -146,16 +143,6 @@ def _shown(members: Mapping[str, Any]) -> Iterator[tuple[str, str | int]]:
             yield name, value if re.fullmatch(r"[A-Za-z0-9_-]{1,40}", value) else "?"
     if isinstance(subject.get("name"), str):
         yield "name", json.dumps(mask_name(subject["name"]), ensure_ascii=False)[1:-1]
-
-
-def _clock(wall_ms: int | None) -> str:
-    """A shown clock as people read it, to the second."""
-    if wall_ms is None:
-        return "-"
-    if not 0 <= wall_ms < _WALL_MS_MAX:
-        return "?"
-    moment = datetime.fromtimestamp(0, UTC) + timedelta(seconds=wall_ms // 1000)
-    return moment.astimezone(CHINA).isoformat()
 
 
 def _report_members(report: EpochReport) -> dict[str, Any]:

@@ -1,54 +1,41 @@
 """`ehc-city serve`: the city's end of the broker, for ever: take frames, answer, publish what the authority says.
 
-One process, one connection, one frame at a time; the ingest store has one writer. The broker
-may go and come: the link is made again by itself, with jitter, and nothing is lost by it because a frame that was not
-answered comes again. Blobs and `up/ask` join `Server._take` in the same way as frames do.
+One process, one connection, one frame at a time, and nodes take turns; the ingest store has one writer. The broker may
+go and come: the link is made again by itself, with jitter, and nothing is lost by it because a frame that was not
+answered comes again.
 """
 
 import argparse
 import asyncio
 import random
 import signal
-import sys
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 
 from city.broker import CITY_CLIENT
 from city.commands import Result, now_ms
+from city.desk import Desk, Reaction
+from city.drops import DropReport
 from city.home import CitySettings, Home, home_from
-from city.ingest import Ingest
 from city.ingest_store import SqliteIngestStore
-from city.notices import Notice, Noticeboard
-from city.opening import KeyRing
+from city.notices import Notice
 from city.store import CityStoreError
-from edge.errors import ConfigError
-from edge.gm import PublicKey
-from sync import mqtt, topics
+from city.terminal import write_lines
+from city.turns import Turns
+from sync import mqtt, topics, wire
 from sync.backoff import Backoff
 from sync.errors import LinkLostError, MessageRefusedError
-from sync.link import Link, in_time
+from sync.link import Link, in_time, messages
 
 POLL_S = 2.0
-"""How often the published folder and the list of nodes are looked at: an operator waits no longer for `publish`."""
+"""How often the city's folder is looked at: an operator waits no longer for `publish` or `order`."""
 RECONNECT_FIRST_S = 0.5
 RECONNECT_LAST_S = 10.0
 """There is one city to 6,000 nodes: it comes back soon, they spread themselves."""
-DROPPED_SAID_EVERY_S = 60.0
-"""A box with a foreign key tries for ever; an operator needs to read of it, not to read of nothing else."""
-DROPPED_NODES_MAX = 10_000
-"""Names for which drops are counted apart, a kilobyte each at most; a city has 6,000 nodes."""
-
-_DROPPED_WHY = {
-    "topic": "主题有误 no topic of ours",
-    "type": "类型与主题不符 another type of frame than its topic's",
-    "form": "格式有误 malformed",
-    "signer": "签名密钥未登记 signed with a key that this city does not know",
-    "signature": "签名无效 signature does not verify",
-    "node": "报文中的节点与主题不符 made for another node than its topic's",
-}
 
 Say = Callable[[str], None]
 Sleep = Callable[[float], Awaitable[None]]
@@ -65,7 +52,11 @@ class Server:
         say: Takes lines for the operator, none of them with personal data.
         backoff: How long to wait for the next link.
         sleep: Waits.
-        monotonic_s: A clock for how often a thing is said.
+        monotonic_s: A clock for how often a thing is said and how much a node may fetch.
+
+    Raises:
+        AuthorityError: A key is not here.
+        ConfigError: There is no city here, or its root is damaged.
     """
 
     def __init__(
@@ -80,91 +71,83 @@ class Server:
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._home = home
-        self._store = store
         self._connect = connect
         self._say = say
         self._backoff = backoff
         self._sleep = sleep
-        self._store_lock = asyncio.Lock()  # one connection, one task at a time
-        self._keys: dict[str, Sequence[PublicKey]] = {}
-        self._board = Noticeboard(home.published)
         self._monotonic_s = monotonic_s
         self._dropped = DropReport()
-        self._ingest = Ingest(
-            store=store,
-            node_keys=lambda node: self._keys.get(node, ()),
-            receipt_key=home.keys.receipt(),
-            key_ring=KeyRing(home.keys.decryption()),
-        )
+        self._desk = Desk(home, store=store, now_ms=now_ms, monotonic_s=monotonic_s)
+        # One thread, for a wait that is cancelled leaves its work running: what comes next waits behind it.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="city-desk")
 
     async def run(self) -> None:
-        """Serve until cancelled.
+        """Serve until cancelled; what is being committed then is committed first. A server runs once.
 
         Raises:
             CityStoreError: The store failed; nothing is answered that was not stored.
         """
         is_told = False
-        while True:
-            try:
-                async with self._connect() as link:
-                    is_told = False
-                    await self._serve(link)
-            except* LinkLostError as lost:
-                if not is_told:
-                    self._say(f"连接中断，自动重连 link lost ({_cause(lost)}), connecting again")
-                is_told = True
-            await self._sleep(self._backoff.next_s())
+        with self._thread:
+            while True:
+                try:
+                    async with self._connect() as link:
+                        is_told = False
+                        await self._serve(link)
+                except* LinkLostError as lost:
+                    if not is_told:
+                        self._say(f"连接中断，自动重连 link lost ({_cause(lost)}), connecting again")
+                    is_told = True
+                await self._sleep(self._backoff.next_s())
 
     async def _serve(self, link: Link) -> None:
-        self._board.forget()
-        self._look_for_nodes()
         await in_time(link.subscribe(topics.ingest("ingest")))
-        await self._publish(link)
-        self._say(f"就绪 ready: {len(self._keys)} nodes, ingest store {self._home.ingest_db}")
+        await self._react(link, await self._at_desk(self._desk.begin))
+        self._say(f"就绪 ready: {self._desk.node_count} nodes, ingest store {self._home.ingest_db}")
+        inbox = _Inbox()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._take_all(link), name="city-ingest")
+            group.create_task(self._read(link, inbox=inbox), name="city-read")
+            group.create_task(self._take_all(link, inbox=inbox), name="city-ingest")
             group.create_task(self._watch(link), name="city-publish")
 
-    async def _take_all(self, link: Link) -> None:
-        async for topic, data in link.messages():
-            await self._take(link, topic=topic, data=data)
-        raise LinkLostError("closed")
+    async def _read(self, link: Link, *, inbox: "_Inbox") -> None:
+        """Let every message wait for its node's turn; while too much waits, the broker keeps the rest."""
+        async for topic, data in messages(link):
+            node, _ = topics.parse_up(topic) or ("", "")
+            turn_of = node if self._desk.knows(node) else ""  # strangers share one turn
+            if len(data) > wire.FRAME_BYTES_MAX:
+                self._dropped.add(topic, rules={"form": 1})
+            elif not inbox.put(turn_of, topic=topic, data=data):
+                self._dropped.add(topic, rules={"busy": 1})
+            await inbox.has_room()
 
-    async def _take(self, link: Link, *, topic: str, data: bytes) -> None:
-        """One frame: judged and committed in a thread, for the disk must not hold up the link."""
-        async with self._store_lock:
-            before = self._ingest.dropped
-            answer = await asyncio.to_thread(self._ingest.handle, data, topic=topic, now_ms=now_ms())
-            dropped = Counter(self._ingest.dropped) - Counter(before)
-        if answer is None:
-            self._dropped.add(topic, rules=dropped)
-            return
-        self._backoff.reset()
-        for alarm in answer.alarms:
-            self._say(f"警告 ALARM {answer.node}: {alarm}")
-        await self._send(link, Notice(topic=answer.topic, document=answer.frame, retain=False))
-        if answer.hello is not None and (await self._heard()).get(answer.node) is None:
-            roster = self._board.roster_for(answer.node, held=answer.hello.have.get("roster", 0))
-            if roster is not None:
-                await self._send(link, roster)
+    async def _take_all(self, link: Link, *, inbox: "_Inbox") -> None:
+        """One frame after another: judged and committed in the thread, for the disk must not hold up the link."""
+        while True:
+            topic, data = await inbox.take()
+            reaction = await self._at_desk(partial(self._desk.handle, data, topic=topic))
+            if reaction.dropped:
+                self._dropped.add(topic, rules=reaction.dropped)
+            else:
+                self._backoff.reset()
+            await self._react(link, reaction)
 
     async def _watch(self, link: Link) -> None:
         """Publish what changes, know new nodes, and say once in a while what was dropped."""
         while True:
             await self._sleep(POLL_S)
-            self._look_for_nodes()
-            await self._publish(link)
+            await self._react(link, await self._at_desk(self._desk.look))
             for line in self._dropped.lines(self._monotonic_s()):
                 self._say(line)
 
-    async def _publish(self, link: Link) -> None:
-        for notice in self._board.changes(withheld=await self._heard()):
+    async def _react(self, link: Link, reaction: Reaction) -> None:
+        for line in reaction.lines:
+            self._say(line)
+        for notice in reaction.notices:
             await self._send(link, notice)
 
-    async def _heard(self) -> dict[str, int | None]:
-        """Nodes heard of, and since when each is suspected to live in two boxes."""
-        async with self._store_lock:
-            return await asyncio.to_thread(self._store.nodes)
+    async def _at_desk(self, work: Callable[[], Reaction]) -> Reaction:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _send(self, link: Link, notice: Notice) -> None:
         try:
@@ -172,44 +155,33 @@ class Server:
         except MessageRefusedError as refusal:
             self._say(f"代理拒绝发布 the broker refused a publish (0x{refusal.reason_code:02x}): check its access list")
 
-    def _look_for_nodes(self) -> None:
-        try:
-            self._keys = {node.name: (node.signing,) for node in self._home.nodes()}
-        except ConfigError as exc:
-            self._say(f"配置错误，沿用原有节点 configuration, the former nodes stay: {exc}")
 
-
-class DropReport:
-    """Which frames were dropped, by the node of their topic; a node is spoken of once a minute at most."""
+class _Inbox:
+    """Turns, with waiting: for a frame, and for room."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, Counter[str]] = {}
-        self._unsaid: set[str] = set()
-        self._said_s: dict[str, float] = {}
+        self._turns = Turns()
+        self._is_filled = asyncio.Event()
+        self._has_room = asyncio.Event()
 
-    def add(self, topic: str, *, rules: Mapping[str, int]) -> None:
-        """Count frames that came on `topic`, by the rule they broke."""
-        place = topics.parse_up(topic)
-        node = "?" if place is None else place[0]  # no node's name: nobody's words get into our lines
-        if node not in self._counts and len(self._counts) >= DROPPED_NODES_MAX:
-            node = "?"
-        self._counts.setdefault(node, Counter()).update(rules)
-        self._unsaid.add(node)
+    def put(self, node: str, *, topic: str, data: bytes) -> bool:
+        """Let a frame wait; False if it was dropped."""
+        self._is_filled.set()
+        return self._turns.put(node, topic=topic, data=data)
 
-    def lines(self, now_s: float) -> Iterator[str]:
-        """What is to be said now.
+    async def take(self) -> tuple[str, bytes]:
+        """Topic and data of the frame whose turn it is."""
+        while (frame := self._turns.take()) is None:
+            self._is_filled.clear()
+            await self._is_filled.wait()
+        self._has_room.set()
+        return frame
 
-        Args:
-            now_s: Monotonic seconds.
-        """
-        for node in sorted(self._unsaid):
-            if now_s - self._said_s.get(node, float("-inf")) < DROPPED_SAID_EVERY_S:
-                continue
-            self._unsaid.remove(node)
-            self._said_s[node] = now_s
-            counts = sorted(self._counts[node].items())
-            rules = "; ".join(f"{rule} {count} ({_DROPPED_WHY.get(rule, rule)})" for rule, count in counts)
-            yield f"已丢弃的报文 dropped so far from {node}: {rules}"
+    async def has_room(self) -> None:
+        """Wait until more may be read."""
+        while self._turns.is_full:
+            self._has_room.clear()
+            await self._has_room.wait()
 
 
 def serve(args: argparse.Namespace) -> Result:
@@ -256,8 +228,7 @@ async def _until_told(server: Server) -> None:
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    write_lines([line])
 
 
 def _cause(lost: ExceptionGroup[LinkLostError]) -> str:

@@ -14,11 +14,13 @@ from city.authority.keys import ROOT_THRESHOLD
 from edge.ehc_code import DAY_S, EPOCH_S
 from edge.gm import PublicKey
 from edge.trust import IssuerState
+from edge.trust_documents import Delta
 
 DAY_MS = DAY_S * 1000
 ROOT_LIFE_MS = 5 * 365 * DAY_MS  # root keys are used by hand: rarely
 ISSUERS_LIFE_MS = 365 * DAY_MS  # a box out of reach for a season still knows the issuers
 STATUS_LIFE_MS = 30 * DAY_MS
+TIME_LIFE_MS = DAY_MS  # as the vectors have it; what makes it good for one moment is the nonce
 ROSTER_LIFE_MS = 60 * DAY_MS
 ROSTER_LEASE_MS = 30 * DAY_MS
 STALENESS = {"fresh_s": 86_400, "aging_s": 259_200, "stale_s": 1_209_600}  # contracts 3.2: a day, three days, two weeks
@@ -61,6 +63,7 @@ class PackedList:
         sm3: Of the unpacked bytes.
         blob_sm3: Of the snapshot.
         blob_bytes: Length of the snapshot.
+        deltas: From former versions to this one, a chain, oldest first.
     """
 
     version: int
@@ -70,6 +73,7 @@ class PackedList:
     sm3: bytes
     blob_sm3: bytes
     blob_bytes: int
+    deltas: tuple[Delta, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +157,7 @@ def status_payload(
     hashed: Mapping[str, HashedBlob],
     issuers_version: int,
 ) -> bytes:
-    """The status document (contracts 3.3), full snapshots only."""
+    """The status document (contracts 3.3)."""
     return _payload(
         version=version,
         issued_at_ms=issued_at_ms,
@@ -167,7 +171,15 @@ def status_payload(
                     "suspended": packed.suspended,
                     "sm3": packed.sm3.hex(),
                     "snapshot": {"sm3": packed.blob_sm3.hex(), "length": packed.blob_bytes},
-                    "deltas": [],
+                    "deltas": [
+                        {
+                            "from": delta.from_version,
+                            "to": delta.to_version,
+                            "sm3": delta.blob.sm3.hex(),
+                            "length": delta.blob.length,
+                        }
+                        for delta in packed.deltas
+                    ],
                 }
                 for name, packed in lists.items()
             },
@@ -182,6 +194,28 @@ def status_payload(
                 for name, blob in hashed.items()
             },
             "issuers": {"version": issuers_version},
+        },
+    )
+
+
+def time_payload(*, node: str, nonce: bytes, now_ms: int, versions: Mapping[str, int]) -> bytes:
+    """The time, for one node and one nonce (contracts 3.4).
+
+    Args:
+        node: Who asked.
+        nonce: 16 bytes, its own.
+        now_ms: The city's clock, Unix milliseconds.
+        versions: What is published now, by role: ``status``, ``issuers``, ``roster``.
+    """
+    return _payload(
+        version=1,
+        issued_at_ms=now_ms,
+        life_ms=TIME_LIFE_MS,
+        members={
+            "node": node,
+            "nonce": nonce.hex(),
+            "time": now_ms,
+            **{role: {"version": version} for role, version in versions.items()},
         },
     )
 

@@ -1,15 +1,16 @@
 """Who stands in which node's roster: from a table an operator brings to the blob that only the node can read.
 
 The table is CSV in UTF-8 with a header line. Errors name the line and the column, never what stood there. A person's
-carriers each get a record of their own in the blob, and so do the cards this city gave to their identity number.
+carriers each get a record of their own in the blob, in which `aliases` names the others (contracts 3.5); so do the
+cards this city gave to their identity number, and the number of the birth certificate a child had before it.
 """
 
 import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -19,7 +20,7 @@ from city.store import Database
 from edge.identity import valid_id_number
 from edge.roster import Person, PersonState, birth_carrier, card_carrier, id_carrier, index_carrier
 
-COLUMNS = ("name", "sex", "birth", "id_no", "card", "index", "birth_no", "state", "tags", "doses")
+COLUMNS = ("name", "sex", "birth", "id_no", "card", "index", "birth_no", "state", "tags", "doses", "person")
 REQUIRED_COLUMNS = ("name", "sex", "birth")
 PEOPLE_MAX = 50_000
 """In one node's table: more than twice the largest township served by one clinic; 50,000 make a blob of 15 MB."""
@@ -32,10 +33,12 @@ columns (the first three are required, the rest may be missing or empty; lists a
   id_no     identity number, 18 characters
   card      references of EHC1 cards, 16 hex characters each (cards given to id_no are added by themselves)
   index     indices of national codes, 48 or 64 hex characters each
-  birth_no  birth-certificate number: a letter and nine digits
+  birth_no  birth-certificate number: a letter and nine digits; given once together with id_no it stays known
+            as the same child's, even if later tables leave it out
   state     active (default), suspended, lost, deceased; to mark one carrier only, give it a line of its own
   tags      words such as chronic
   doses     vaccine:number:YYYY-MM-DD
+  person    any word: lines with the same one are one person, for carriers that differ in state
 """
 
 _LIST_SEPARATOR = ";"
@@ -69,6 +72,7 @@ class Resident:
     state: PersonState = field(default=PersonState.ACTIVE, repr=False)
     tags: tuple[str, ...] = field(default=(), repr=False)
     doses: tuple[tuple[str, int, str], ...] = field(default=(), repr=False)
+    person: str | None = field(default=None, repr=False)
 
     def carriers(self) -> tuple[str, ...]:
         """Every carrier string the table gives for this person."""
@@ -89,6 +93,7 @@ def read_table(text: str) -> list[Resident]:
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
     residents: list[Resident] = []
     seen: dict[str, int] = {}
+    people: dict[str, Resident] = {}
     line = 0
     try:
         _check_header(reader.fieldnames or ())
@@ -101,6 +106,7 @@ def read_table(text: str) -> list[Resident]:
                     column = carrier.partition(":")[0]
                     raise RosterTableError(line, column=column, expected=f"stands in line {seen[carrier]} already")
                 seen[carrier] = line
+            _check_person(resident, line=line, people=people)
             residents.append(resident)
             if len(residents) > PEOPLE_MAX:
                 raise RosterTableError(line, column="name", expected=f"at most {PEOPLE_MAX} people")
@@ -116,8 +122,10 @@ class RosterBook:
         self._database = database
 
     def replace(self, node: str, *, residents: Sequence[Resident]) -> None:
-        """Put a table in place of the node's former one."""
+        """Put a table in place of the node's former one; which birth number is whose stays known from both."""
         with self._database.transaction():
+            links = [*_birth_numbers(self.residents(node)), *_birth_numbers(residents)]
+            self._database.many("INSERT OR REPLACE INTO birth_number (birth_no, id_no) VALUES (?, ?)", links)
             self._database.query("DELETE FROM person WHERE node = ?", node)
             self._database.many(
                 "INSERT INTO person (node, line, plain) VALUES (?, ?, ?)",
@@ -129,37 +137,84 @@ class RosterBook:
         rows = self._database.query("SELECT plain FROM person WHERE node = ? ORDER BY line", node)
         return [_from_json(plain) for (plain,) in rows]
 
+    def birth_numbers_of(self, id_no: str) -> Sequence[str]:
+        """Birth-certificate numbers that any table, of any node, ever gave for the holder of an identity number."""
+        return [
+            birth_no
+            for (birth_no,) in self._database.query(
+                "SELECT birth_no FROM birth_number WHERE id_no = ? ORDER BY birth_no", id_no
+            )
+        ]
+
 
 def people_of(
-    residents: Iterable[Resident], *, cards: CardRegister, with_id_no: bool, with_tags: bool
+    residents: Sequence[Resident], *, cards: CardRegister, book: RosterBook, with_id_no: bool, with_tags: bool
 ) -> Iterator[tuple[str, Person]]:
     """Pairs of carrier string and person for `edge.roster.build_roster`.
 
     Args:
         residents: Whose carriers are unique among them.
         cards: Adds the cards given to an identity number that no line names.
+        book: Adds the birth-certificate number a child had before its identity number, if no line names it.
         with_id_no: Whether this city puts identity numbers into rosters.
         with_tags: Whether it puts tags there.
     """
-    residents = list(residents)
     named = {carrier for resident in residents for carrier in resident.carriers()}
-    for resident in residents:
-        given = () if resident.id_no is None else map(card_carrier, cards.refs_of(resident.id_no))
-        carriers = [*resident.carriers(), *(carrier for carrier in given if carrier not in named)]
-        for carrier in carriers:
+    for lines in _people(residents):
+        carriers: dict[str, Resident] = {}
+        for line in lines:
+            known = () if line.id_no is None else _known_carriers(line.id_no, cards=cards, book=book)
+            carriers |= dict.fromkeys([*line.carriers(), *(carrier for carrier in known if carrier not in named)], line)
+        for carrier, line in carriers.items():
             yield (
                 carrier,
                 Person(
-                    name=resident.name,
-                    sex=resident.sex,
-                    birth=resident.birth,
-                    id_no=resident.id_no if with_id_no else None,
-                    state=resident.state,
-                    tags=resident.tags if with_tags else (),
-                    doses=tuple({"vaccine": vaccine, "n": n, "day": day} for vaccine, n, day in resident.doses),
+                    name=line.name,
+                    sex=line.sex,
+                    birth=line.birth,
+                    id_no=line.id_no if with_id_no else None,
+                    state=line.state,
+                    tags=line.tags if with_tags else (),
+                    doses=tuple({"vaccine": vaccine, "n": n, "day": day} for vaccine, n, day in line.doses),
                     aliases=tuple(other for other in carriers if other != carrier),
                 ),
             )
+
+
+def _check_person(resident: Resident, *, line: int, people: dict[str, Resident]) -> None:
+    """Lines of one person agree on who it is; the first that does not is refused."""
+    if resident.person is None:
+        return
+    known = people.setdefault(resident.person, resident)
+    if (resident.sex, resident.birth) != (known.sex, known.birth):
+        raise RosterTableError(line, column="person", expected="sex and birth as in the person's other lines")
+    if known is resident:
+        return
+    if known.id_no is not None and resident.id_no is not None:
+        raise RosterTableError(line, column="person", expected="one id_no a person")
+    people[resident.person] = replace(resident, id_no=resident.id_no or known.id_no)
+
+
+def _people(residents: Sequence[Resident]) -> list[list[Resident]]:
+    """The lines of each person, in the order of the table."""
+    people: dict[str | int, list[Resident]] = {}
+    for number, resident in enumerate(residents):
+        people.setdefault(number if resident.person is None else resident.person, []).append(resident)
+    return list(people.values())
+
+
+def _birth_numbers(residents: Sequence[Resident]) -> Iterator[tuple[str, str]]:
+    """Birth-certificate and identity number of everybody who has both."""
+    for lines in _people(residents):
+        for birth_no in filter(None, (line.birth_no for line in lines)):
+            for id_no in filter(None, (line.id_no for line in lines)):
+                yield birth_no, id_no
+
+
+def _known_carriers(id_no: str, *, cards: CardRegister, book: RosterBook) -> Iterator[str]:
+    """What this city knows of the holder of an identity number without any table."""
+    yield from map(card_carrier, cards.refs_of(id_no))
+    yield from map(birth_carrier, book.birth_numbers_of(id_no))
 
 
 def _check_header(names: Sequence[str]) -> None:
@@ -185,6 +240,7 @@ def _resident(row: Mapping[str | None, Any], *, line: int) -> Resident:
         state=cell.state(),
         tags=cell.many("tags", pattern=_WORD, expected="words of at most 32 characters"),
         doses=cell.doses(),
+        person=cell.one("person", pattern=_WORD, expected="a word of at most 32 characters") or None,
     )
     if not resident.carriers():
         raise RosterTableError(line, column="id_no", expected="at least one of id_no, card, index, birth_no")
@@ -271,6 +327,7 @@ def _to_json(resident: Resident) -> str:
         "state": resident.state.value,
         "tags": resident.tags,
         "doses": resident.doses,
+        "person": resident.person,
     }
     return json.dumps(members, ensure_ascii=False)
 
@@ -288,4 +345,5 @@ def _from_json(plain: str) -> Resident:
         state=PersonState(members["state"]),
         tags=tuple(members["tags"]),
         doses=tuple((vaccine, n, day) for vaccine, n, day in members["doses"]),
+        person=members.get("person"),  # tables brought before there was such a column have none
     )

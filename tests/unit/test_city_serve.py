@@ -1,11 +1,8 @@
 """The city's end of a broker, over a link that the test plays: what is subscribed, answered and published, and when."""
 
 import asyncio
-import json
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -13,94 +10,19 @@ import pytest
 from city.__main__ import main
 from city.home import Home
 from city.ingest_store import SqliteIngestStore
-from city.notices import Noticeboard
-from city.serve import POLL_S, DropReport, Server
+from city.serve import POLL_S, Server
 from city.store import CityStoreError
 from edge.gm import private_key
 from sync import topics, wire
-from sync.backoff import Backoff
-from sync.errors import LinkLostError, MessageRefusedError
 from tests.support import vectors
 from tests.support.city_box import Box
+from tests.support.city_stage import NOW_MS, Stage, play
 
 NODE = "370881-0042"
-NOW_MS = 1795399200000
 BATCH = topics.up(NODE, leaf="batch")
 HELLO = topics.up(NODE, leaf="hello")
 ROSTER = topics.down(NODE, leaf="doc")
 RECEIPT = topics.down(NODE, leaf="receipt")
-
-
-class PlayedLink:
-    """A link whose messages the test puts in and whose publishes it waits for."""
-
-    def __init__(self) -> None:
-        self.subscribed: list[str] = []
-        self.published: asyncio.Queue[tuple[str, bytes, bool]] = asyncio.Queue()
-        self.coming: asyncio.Queue[tuple[str, bytes] | None] = asyncio.Queue()
-        self.refuses = False
-
-    async def subscribe(self, topic: str) -> None:
-        self.subscribed.append(topic)
-
-    async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        self.published.put_nowait((topic, payload, retain))
-        if self.refuses:
-            raise MessageRefusedError(0x87)
-
-    async def messages(self) -> AsyncIterator[tuple[str, bytes]]:
-        while (message := await self.coming.get()) is not None:
-            yield message
-
-    async def next(self) -> tuple[str, bytes, bool]:
-        return await asyncio.wait_for(self.published.get(), timeout=10)
-
-    async def topics(self, count: int) -> list[str]:
-        return [(await self.next())[0] for _ in range(count)]
-
-
-class Stage:
-    """A city, its server, one link after another, and time that passes when the test says so."""
-
-    def __init__(self, home: Home, store: SqliteIngestStore) -> None:
-        self.home = home
-        self.links: asyncio.Queue[PlayedLink] = asyncio.Queue()
-        self.lines: list[str] = []
-        self.waits: asyncio.Queue[tuple[float, asyncio.Event]] = asyncio.Queue()
-        self.lost = 0
-        self.refuses = False
-        self.server = Server(
-            home,
-            store=store,
-            connect=self._connect,
-            say=self.lines.append,
-            backoff=Backoff(random=lambda: 0.5, first_s=0.5, last_s=10),
-            sleep=self._sleep,
-        )
-
-    @asynccontextmanager
-    async def _connect(self) -> AsyncIterator[PlayedLink]:
-        if self.lost:
-            self.lost -= 1
-            raise LinkLostError("refused")
-        link = PlayedLink()
-        link.refuses = self.refuses
-        self.links.put_nowait(link)
-        yield link
-
-    async def _sleep(self, seconds: float) -> None:
-        event = asyncio.Event()
-        self.waits.put_nowait((seconds, event))
-        await event.wait()
-
-    async def pass_time(self) -> float:
-        """Let the next wait end; how long it was."""
-        seconds, event = await asyncio.wait_for(self.waits.get(), timeout=10)
-        event.set()
-        return seconds
-
-    async def link(self) -> PlayedLink:
-        return await asyncio.wait_for(self.links.get(), timeout=10)
 
 
 @pytest.fixture
@@ -113,21 +35,6 @@ def home(tmp_path: Path) -> Home:
 def box(home: Home) -> Box:
     key = private_key(bytes.fromhex((home.path / "nodes" / NODE / "node.key").read_text()))
     return Box(node=NODE, key=key, city=home.keys.encryption().public)
-
-
-def play(home: Home, *, script: Callable[[Stage], object]) -> Stage:
-    """Run a server while the script plays, then stop it."""
-
-    async def run() -> Stage:
-        with SqliteIngestStore(home.ingest_db, now_ms=NOW_MS) as store:
-            stage = Stage(home, store)
-            async with asyncio.TaskGroup() as group:
-                serving = group.create_task(stage.server.run())
-                await script(stage)  # type: ignore[misc]
-                serving.cancel()
-        return stage
-
-    return asyncio.run(run())
 
 
 def test_a_link_begins_with_subscription_documents_and_a_ready_line(home: Home) -> None:
@@ -262,32 +169,6 @@ def test_a_dropped_frame_is_said_with_its_node_and_why(home: Home, box: Box) -> 
     assert f"from {NODE}: signer 1 (签名密钥未登记" in line
 
 
-def test_a_node_is_spoken_of_once_a_minute() -> None:
-    """What comes meanwhile is counted and said later; one node's silence is not another's."""
-    report = DropReport()
-    report.add(HELLO, rules={"signer": 1})
-    first = list(report.lines(0))
-    report.add(HELLO, rules={"signer": 2})
-    report.add("ehc/1/b/up/hello", rules={"rule-of-tomorrow": 1})
-    report.add("ehc/1/\x1b/up/hello", rules={"topic": 1})
-
-    assert [len(first), len(list(report.lines(59.9))), len(list(report.lines(59.9)))] == [1, 2, 0]
-    [late] = report.lines(60)
-    assert f"{NODE}: signer 3" in late
-    assert list(report.lines(1000)) == []
-
-
-def test_names_of_dropped_frames_are_held_in_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the limit names are counted together."""
-    monkeypatch.setattr("city.serve.DROPPED_NODES_MAX", 1)
-    report = DropReport()
-    for name in ("a", "b", "c", "a"):
-        report.add(f"ehc/1/{name}/up/hello", rules={"form": 1})
-
-    assert [line.split(": ")[0].split()[-1] for line in report.lines(0)] == ["?", "a"]
-    assert list(report.lines(0)) == []
-
-
 def test_a_lost_link_is_made_again(home: Home) -> None:
     """The loss is said once, waits grow, and the next link gets every document again."""
 
@@ -346,7 +227,7 @@ def test_a_failing_store_ends_the_server(home: Home, box: Box) -> None:
     async def script(stage: Stage) -> None:
         link = await stage.link()
         await link.topics(4)
-        stage.server._store._database.query("DROP TABLE mark")
+        stage.store._database.query("DROP TABLE mark")
         link.coming.put_nowait((HELLO, box.hello_frame()))
         await asyncio.sleep(10)
 
@@ -393,24 +274,3 @@ def test_serve_exits_75_beside_another(home: Home, capsys: pytest.CaptureFixture
     with SqliteIngestStore(home.ingest_db, now_ms=NOW_MS):
         assert main(["serve", "--home", str(home.path)]) == 75
     assert "in use" in capsys.readouterr().err
-
-
-def test_a_board_reads_only_documents(tmp_path: Path) -> None:
-    """Missing, oversized and foreign files are passed over; the last root is the one that is published."""
-    folder = tmp_path / "published"
-    for node in ("370881-0042", "370881-0043", "all"):
-        (folder / "nodes" / node).mkdir(parents=True)
-    (folder / "nodes" / "370881-0042" / "roster.json").write_text("[]")
-    (folder / "nodes" / "370881-0043" / "roster.json").write_text(json.dumps({"payload": "eyJ2ZXJzaW9uIjogIjEifQ=="}))
-    (folder / "nodes" / "all" / "roster.json").write_text("{}")
-    for number in ("1", "10", "9", "x"):
-        (folder / f"root.{number}.json").write_text(number)
-    (folder / "status.json").write_bytes(bytes(1_048_577))
-    board = Noticeboard(folder)
-
-    notices = list(board.changes(withheld={}))
-
-    assert (notices[0].topic, notices[0].document) == ("ehc/1/all/doc/root", b"10")
-    assert [notice.topic for notice in notices[1:]] == ["ehc/1/370881-0042/down/doc", "ehc/1/370881-0043/down/doc"]
-    assert board.roster_for("370881-0042", held=0) is None
-    assert list(board.changes(withheld={})) == []
