@@ -21,12 +21,14 @@ from edge.errors import CodeError, ConfigError, DecryptError, EdgeError, KeyForm
 from edge.gm import public_key
 from edge.replay import ReplayCache
 from edge.seal import open_body
-from edge.status_list import unpack_snapshot
+from edge.status_delta import apply_delta
+from edge.status_list import StatusList, unpack_snapshot
 from edge.transaction import TransactionError, from_cbor
 from edge.trust import TrustSet
 from edge.verdict import Interval
 from edge.verify import examine
 from sync import cbor
+from sync.asking import Ask, BlobPiece, Fetch, Order, OrderKind, Result
 from sync.errors import WireError
 from sync.wire import Batch, Hello, decode_frame, parse_receipt
 from tests.demo.deck import ROSTER
@@ -121,6 +123,13 @@ def _targets() -> dict[str, Target]:
     payloads = tuple(decode_frame(frame).payload for frame in _frames())
     example = (ROSTER.parent / "edge.example.toml").read_bytes()
     wire = (WireError,)
+    asks = (
+        Ask(node="n", nonce=bytes(16), time=True, docs={"root": 3}, fetch=Fetch(sm3=bytes(32), offset=5, length=7)),
+        BlobPiece(node="n", sm3=bytes(32), offset=5, total=12, data=bytes(7)),
+        Order(node="n", id=bytes(16), kind=OrderKind.HELLO, expires_ms=9),
+        Result(node="n", id=bytes(16), ok=False, error="expires"),
+    )
+    down = tuple(each.to_payload() for each in asks)
     return {
         "ehc_code": Target(parse=lambda data: ehc_code.parse_bytes(data), seeds=_code_bytes(), errors=(CodeError,)),
         "base45": Target(
@@ -140,6 +149,15 @@ def _targets() -> dict[str, Target]:
         "hello": Target(parse=Hello.from_payload, seeds=payloads, errors=wire),
         "batch": Target(parse=Batch.from_payload, seeds=payloads, errors=wire),
         "receipt": Target(parse=parse_receipt, seeds=payloads, errors=wire),
+        "ask": Target(parse=Ask.from_payload, seeds=down, errors=wire),
+        "piece": Target(parse=BlobPiece.from_payload, seeds=down, errors=wire),
+        "order": Target(parse=Order.from_payload, seeds=down, errors=wire),
+        "result": Target(parse=Result.from_payload, seeds=down, errors=wire),
+        "delta": Target(
+            parse=lambda data: apply_delta(StatusList(4096, bytes(1024)), data, size=4096),
+            seeds=(base64.b64decode(vectors.load("status_list")["delta_30_31"]),),
+            errors=(TrustError,),
+        ),
         "record": Target(parse=from_cbor, seeds=records, errors=(TransactionError,)),
         "sealed body": Target(
             parse=lambda data: open_body(data, secret=bytes(16), node="n", message_id=bytes(16)),
