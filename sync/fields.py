@@ -55,10 +55,6 @@ class Fields:
         """Exactly so many bytes."""
         return _octets(self._members.get(name), name=name, least=size, most=size)
 
-    def piece(self, name: str, *, most: int) -> bytes:
-        """At least one byte and at most so many."""
-        return _octets(self._members.get(name), name=name, least=1, most=most)
-
     def boolean(self, name: str) -> bool:
         """True or false."""
         value = self._members.get(name)
