@@ -4,13 +4,12 @@ It is written before the database learns of a new epoch, so that a database put 
 never use an epoch again that the city has already seen.
 """
 
-import contextlib
-import os
 from pathlib import Path
 from typing import Final
 
 from sync.chain import EPOCH_MAX
 from sync.errors import StoreError
+from sync.whole_file import replace_whole
 
 _DIGITS_MAX: Final = 10
 
@@ -48,19 +47,4 @@ class EpochFile:
         Raises:
             StoreError: It could not be written; the former number stands.
         """
-        new = self._path.with_name(self._path.name + ".new")
-        try:
-            with new.open("wb") as file:
-                file.write(b"%d\n" % epoch)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._path)
-            fd = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-        except OSError as exc:
-            with contextlib.suppress(OSError):
-                new.unlink(missing_ok=True)
-            raise StoreError(f"epoch file: {exc.strerror}") from exc
+        replace_whole(self._path, b"%d\n" % epoch, called="epoch file")

@@ -10,13 +10,13 @@ one: no id is used until somebody has removed it.
 """
 
 import contextlib
-import os
 import re
 import zlib
 from pathlib import Path
 from typing import Final
 
 from sync.errors import StoreError
+from sync.whole_file import replace_whole
 
 ORDERS_MAX: Final = 256
 """13 KB; a city gives a box a few orders a month."""
@@ -71,7 +71,7 @@ class OrderBook:
             return False
         forgotten_ms = max([self._forgotten_ms, *(at_ms for at_ms in self._expires_ms.values() if at_ms < lo_ms)])
         kept[order_id] = expires_ms
-        self._write(_encoded(kept, forgotten_ms=forgotten_ms))
+        replace_whole(self._path, _encoded(kept, forgotten_ms=forgotten_ms), called="order file")
         self._expires_ms = kept
         self._forgotten_ms = forgotten_ms
         return True
@@ -92,24 +92,6 @@ class OrderBook:
         self._expires_ms = {bytes.fromhex(used.decode()): int(at_ms) for used, at_ms in lines}
         self._forgotten_ms = int(found[2])
         self._is_read = True
-
-    def _write(self, data: bytes) -> None:
-        new = self._path.with_name(self._path.name + ".new")
-        try:
-            with new.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._path)
-            folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-        except OSError as exc:
-            with contextlib.suppress(OSError):
-                new.unlink(missing_ok=True)
-            raise StoreError(f"order file: {exc.strerror}") from exc
 
 
 def _encoded(expires_ms: dict[bytes, int], *, forgotten_ms: int) -> bytes:
