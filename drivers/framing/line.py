@@ -5,21 +5,14 @@ throws away is counted, never repaired: half a code is no code, and the rest of 
 
 Control bytes. GS (0x1D) and every other control byte inside a frame pass through: GS separates GS1 fields, and for the
 rest the verdict MALFORMED is right. NUL is what a break or the plugging in of an adapter looks like, so NULs at the
-ends of a frame are taken off; inside a frame a NUL stands for a damaged byte and stays. Prefix and suffix are taken off
-after that, once each, where they are present. What then holds nothing but NUL, CR and LF is no code.
+ends of a frame are taken off; inside a frame a NUL stands for a damaged byte and stays. The marks are taken off after
+that. What then holds nothing but NUL, CR and LF is no code.
 """
 
 import re
 from enum import StrEnum
 
-FRAME_BYTES_MAX = 4096
-"""The longest code is an enrolment of about 800 characters; this leaves room for pictures of text and bounds memory."""
-
-GAP_NS = 50_000_000
-"""Longer than the pauses inside one code (a USB adapter hands over every 16 ms), shorter than two scans by hand."""
-
-IDLE_NS = 1_000_000_000
-"""An unfinished frame older than this belongs to a scan that never ended; a person takes longer to scan again."""
+from drivers.framing.framer import FRAME_BYTES_MAX, GAP_NS, IDLE_NS, NO_CODE, NO_MARKS, Marks
 
 
 class Terminator(StrEnum):
@@ -39,7 +32,6 @@ _ENDS = {
     Terminator.CRLF: re.compile(rb"\r\n"),
     Terminator.NONE: None,
 }
-_NO_CODE = b"\r\n\0"
 
 
 class LineFramer:
@@ -49,8 +41,7 @@ class LineFramer:
         terminator: What ends a code.
         gap_ns: With `Terminator.NONE`, the silence that ends a code.
         idle_ns: With any other, the silence after which an unfinished frame is dropped.
-        prefix: Bytes the scanner puts before each code.
-        suffix: Bytes the scanner puts after each code, before the terminator.
+        marks: What the scanner puts around each code, before the terminator.
         frame_bytes_max: A longer frame, prefix and suffix included, is dropped whole.
 
     Attributes:
@@ -67,23 +58,26 @@ class LineFramer:
         *,
         gap_ns: int = GAP_NS,
         idle_ns: int = IDLE_NS,
-        prefix: bytes = b"",
-        suffix: bytes = b"",
+        marks: Marks = NO_MARKS,
         frame_bytes_max: int = FRAME_BYTES_MAX,
     ) -> None:
-        if prefix.startswith(b"\0") or suffix.endswith(b"\0"):
+        if marks.prefix.startswith(b"\0") or marks.suffix.endswith(b"\0"):
             raise ValueError("a prefix begins and a suffix ends with something else than NUL")
         self.overlong_count = 0
         self.unfinished_count = 0
         self._end = _ENDS[terminator]
         self._half_end = b"\r" if terminator is Terminator.CRLF else b""
         self._silence_ns = gap_ns if terminator is Terminator.NONE else idle_ns
-        self._prefix = prefix
-        self._suffix = suffix
+        self._marks = marks
         self._frame_bytes_max = frame_bytes_max
         self._pending = b""
         self._is_overlong = False  # the rest of the current frame is thrown away as it comes
         self._last_byte_ns = 0
+
+    @property
+    def dropped_count(self) -> int:
+        """Frames dropped so far, because they were too long or their end never came."""
+        return self.overlong_count + self.unfinished_count
 
     @property
     def next_deadline_ns(self) -> int | None:
@@ -124,7 +118,7 @@ class LineFramer:
 
     def reset(self) -> None:
         """Forget the unfinished frame, because its end will not come: the reader was lost or fell silent."""
-        if not self._is_overlong and self._pending.strip(_NO_CODE):
+        if not self._is_overlong and self._marks.without_acks(self._pending.lstrip(b"\0")).strip(NO_CODE):
             self.unfinished_count += 1
         self._pending = b""
         self._is_overlong = False
@@ -137,8 +131,7 @@ class LineFramer:
         if len(piece) > self._frame_bytes_max:
             self.overlong_count += 1
             return b""
-        code = piece.strip(b"\0").removeprefix(self._prefix).removesuffix(self._suffix)
-        return code if code.strip(_NO_CODE) else b""
+        return self._marks.code_in(piece.strip(b"\0"))
 
     def _keep(self, rest: bytes) -> None:
         """Hold what has no end yet, or only what may be half of an end if it is already too long."""

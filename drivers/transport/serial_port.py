@@ -6,13 +6,12 @@ TIOCEXCL is not set: on a pseudo-terminal it outlives the program. Opening throw
 nobody was told about those scans.
 """
 
-import asyncio
-import errno
 import os
 import termios
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from types import TracebackType
 from typing import Literal, Self
 
@@ -20,23 +19,7 @@ import serial
 
 from drivers.errors import ReaderLostError
 from drivers.reader import LostCause
-
-CHUNK_BYTES_MAX = 4096  # what the kernel's line discipline buffers
-
-_CAUSES_OF_OPENING = {
-    errno.ENOENT: LostCause.MISSING,
-    errno.ENODEV: LostCause.MISSING,
-    errno.ENXIO: LostCause.MISSING,
-    errno.EACCES: LostCause.PERMISSION,
-    errno.EPERM: LostCause.PERMISSION,
-    errno.EBUSY: LostCause.BUSY,  # TIOCEXCL by another program
-    errno.EWOULDBLOCK: LostCause.BUSY,  # flock by another program
-}
-_CAUSES_OF_USING = {
-    errno.EIO: LostCause.UNPLUGGED,  # what a hung-up terminal answers
-    errno.ENODEV: LostCause.UNPLUGGED,
-    errno.ENXIO: LostCause.UNPLUGGED,
-}
+from drivers.transport.descriptor import closed, lost_in_opening, lost_in_use, opened, read_some, send_all
 
 
 class Parity(StrEnum):
@@ -82,49 +65,22 @@ class SerialPort:
         Raises:
             ReaderLostError: It cannot be opened; the cause says why.
         """
-        opening = asyncio.get_running_loop().run_in_executor(None, _open, self._parameters)
-        try:
-            await asyncio.wait([opening])  # unlike a plain await, its cancellation leaves the thread's result to us
-        except asyncio.CancelledError:
-            opening.add_done_callback(_close_unclaimed)
-            raise
-        self._port = opening.result()
+        self._port = await opened(partial(_open, self._parameters), close=_close)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         port, self._port = self._opened, None
-        # Closing may wait for the adapter. Cancelled meanwhile, the thread still closes.
-        await asyncio.wait([asyncio.get_running_loop().run_in_executor(None, _close, port)])
+        await closed(partial(_close, port))
 
     async def read(self, *, timeout_s: float | None) -> bytes:
         """Wait for bytes; return what has come, or nothing if nothing came in time (None: no limit).
 
-        The descriptor is watched only while somebody waits: what comes meanwhile stays in the kernel's buffer.
-
         Raises:
             ReaderLostError: The device is gone.
         """
-        loop = asyncio.get_running_loop()
-        descriptor = self._opened.fileno()
-        is_ready = asyncio.Event()
-        loop.add_reader(descriptor, is_ready.set)
-        try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(timeout_s):
-                    await is_ready.wait()
-        finally:
-            loop.remove_reader(descriptor)
-        try:
-            data = os.read(descriptor, CHUNK_BYTES_MAX)
-        except BlockingIOError:
-            return b""
-        except OSError as exc:
-            raise _lost_in_use(exc) from exc
-        if not data and is_ready.is_set():  # a hung-up terminal is always ready and has nothing
-            raise ReaderLostError(LostCause.UNPLUGGED)
-        return data
+        return await read_some(self._opened.fileno(), timeout_s=timeout_s)
 
     def write(self, data: bytes) -> None:
         """Hand over a few bytes for the device, without waiting; what it is too busy to take is dropped.
@@ -137,17 +93,21 @@ class SerialPort:
         except BlockingIOError:
             pass
         except OSError as exc:
-            raise _lost_in_use(exc) from exc
+            raise lost_in_use(exc) from exc
+
+    async def send(self, data: bytes) -> None:
+        """Hand over all of it, waiting while the device is busy; cancelled, part of it is sent.
+
+        Raises:
+            ReaderLostError: The device is gone.
+        """
+        await send_all(self._opened.fileno(), data)
 
     @property
     def _opened(self) -> serial.Serial:
         if self._port is None:
             raise RuntimeError("the port is used outside its async with")
         return self._port
-
-
-def _lost_in_use(error: OSError) -> ReaderLostError:
-    return ReaderLostError(_CAUSES_OF_USING.get(error.errno or 0, LostCause.IO))
 
 
 def _open(parameters: SerialParameters) -> serial.Serial:
@@ -163,7 +123,7 @@ def _open(parameters: SerialParameters) -> serial.Serial:
             exclusive=True,
         )
     except OSError as exc:  # SerialException is one
-        raise ReaderLostError(_CAUSES_OF_OPENING.get(exc.errno or 0, LostCause.IO)) from exc
+        raise lost_in_opening(exc) from exc
     except (termios.error, ValueError) as exc:  # not a terminal; a rate the adapter does not know
         raise ReaderLostError(LostCause.IO) from exc
 
@@ -173,8 +133,3 @@ def _close(port: serial.Serial) -> None:
         port.reset_output_buffer()  # else closing waits for a device that takes nothing
     with suppress(OSError):
         port.close()
-
-
-def _close_unclaimed(opening: asyncio.Future[serial.Serial]) -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        _close(opening.result())

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.framing.line import FRAME_BYTES_MAX, GAP_NS, IDLE_NS, LineFramer, Terminator
+from drivers.framing.framer import FRAME_BYTES_MAX, GAP_NS, IDLE_NS, Marks
+from drivers.framing.line import LineFramer, Terminator
 
 ENDS = {Terminator.AUTO: b"\r\n", Terminator.CR: b"\r", Terminator.LF: b"\n", Terminator.CRLF: b"\r\n"}
 WITH_END = st.sampled_from(sorted(ENDS))
@@ -61,8 +62,8 @@ def test_a_lone_half_of_crlf_is_part_of_the_code() -> None:
 @given(terminator=WITH_END, stream=STREAM, cuts=CUTS)
 def test_any_cut_gives_the_same_codes(terminator: Terminator, stream: bytes, cuts: list[int]) -> None:
     """Where the stream is cut into reads changes neither the codes nor what is counted as dropped."""
-    whole = LineFramer(terminator, prefix=b"<", suffix=b">", frame_bytes_max=MAX)
-    pieces = LineFramer(terminator, prefix=b"<", suffix=b">", frame_bytes_max=MAX)
+    whole = LineFramer(terminator, marks=Marks(prefix=b"<", suffix=b">"), frame_bytes_max=MAX)
+    pieces = LineFramer(terminator, marks=Marks(prefix=b"<", suffix=b">"), frame_bytes_max=MAX)
 
     assert fed(pieces, *cut(stream, cuts)) == fed(whole, stream)
     assert pieces.overlong_count == whole.overlong_count
@@ -242,7 +243,7 @@ def test_a_leftover_terminator_is_not_counted_as_unfinished() -> None:
 )
 def test_prefix_and_suffix_are_taken_off_once_where_present(line: bytes, frame: bytes) -> None:
     """What the scanner was set up to add is not part of the code."""
-    framer = LineFramer(prefix=b"\x02", suffix=b"\x03")
+    framer = LineFramer(marks=Marks(prefix=b"\x02", suffix=b"\x03"))
 
     assert fed(framer, line + b"\r") == [frame]
 
@@ -250,7 +251,7 @@ def test_prefix_and_suffix_are_taken_off_once_where_present(line: bytes, frame: 
 @pytest.mark.parametrize("line", [b"", b"\0\0\0", b"\x02\x03", b"\0\x02\x03\0", b"\x02\0\x03"])
 def test_a_frame_of_nothing_is_no_code(line: bytes) -> None:
     """What plugging in sends (NULs), and prefix and suffix round nothing, is no reading of a person."""
-    assert fed(LineFramer(prefix=b"\x02", suffix=b"\x03"), line + b"\r\n") == []
+    assert fed(LineFramer(marks=Marks(prefix=b"\x02", suffix=b"\x03")), line + b"\r\n") == []
 
 
 def test_silence_after_nothing_but_an_end_is_no_code() -> None:
@@ -272,7 +273,7 @@ def test_control_bytes_inside_a_code_pass_through() -> None:
 def test_a_mark_that_could_never_match_is_refused(prefix: bytes, suffix: bytes) -> None:
     """NULs at the ends are taken off first, so a mark with NUL there is a mistake."""
     with pytest.raises(ValueError, match="NUL"):
-        LineFramer(prefix=prefix, suffix=suffix)
+        LineFramer(marks=Marks(prefix=prefix, suffix=suffix))
 
 
 @given(
@@ -290,3 +291,22 @@ def test_garbage_never_raises_and_stays_within_bounds(terminator: Terminator, st
         assert deadline_ns is None or deadline_ns > now_ns
     framer.poll(now_ns + 2 * IDLE_NS)
     assert framer.next_deadline_ns is None
+
+
+@pytest.mark.parametrize("line", [b"code", b"\x06code", b"\x06\x06code", b"\0\x06<code>"])
+def test_answers_to_commands_are_taken_off(line: bytes) -> None:
+    """A scanner may answer any number of commands before a code, without an end after the answer."""
+    framer = LineFramer(marks=Marks(ack=b"\x06", prefix=b"<", suffix=b">"))
+
+    assert fed(framer, b"\x06\r", line + b"\r") == [b"code"]
+
+
+def test_an_answer_alone_is_no_lost_code() -> None:
+    """An answer that no code follows is forgotten after a pause, and not counted."""
+    framer = LineFramer(marks=Marks(ack=b"\x06"))
+    framer.feed(b"\x06", now_ns=0)
+
+    framer.poll(IDLE_NS)
+
+    assert framer.next_deadline_ns is None
+    assert framer.dropped_count == 0

@@ -1,7 +1,8 @@
-"""A serial line scanner on recordings: no device, no waiting."""
+"""A serial scanner on recordings: no device, no waiting."""
 
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import aclosing
 from itertools import pairwise
 
 import pytest
@@ -9,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.errors import ReaderLostError
-from drivers.framing.line import GAP_NS, IDLE_NS, Terminator
+from drivers.framing.framer import GAP_NS, IDLE_NS, Framing
+from drivers.framing.line import Terminator
+from drivers.framing.stx_etx import lrc_of
 from drivers.reader import Feedback, LostCause
-from drivers.readers.serial_line import SerialLineReader, SerialLineSettings
+from drivers.readers.serial_scanner import SerialScannerReader, SerialScannerSettings
 from drivers.reading import Reading
 from drivers.text import TextEncoding
 from drivers.transport.replay import RecordedChunk, ReplayPort
@@ -26,7 +29,7 @@ def recording(*chunks: bytes | tuple[int, bytes]) -> ReplayPort:
     return ReplayPort(RecordedChunk(data=data, after_ns=after_ms * MS) for after_ms, data in pairs)
 
 
-async def read_all(reader: SerialLineReader) -> list[Reading]:
+async def read_all(reader: SerialScannerReader) -> list[Reading]:
     """Open, read until the recording is over, close."""
     readings: list[Reading] = []
 
@@ -40,9 +43,9 @@ async def read_all(reader: SerialLineReader) -> list[Reading]:
     return readings
 
 
-def on(port: ReplayPort, settings: SerialLineSettings | None = None) -> SerialLineReader:
-    settings = settings or SerialLineSettings(port="/dev/scanner")
-    return SerialLineReader("scanner-1", settings=settings, open_port=lambda _: port, clock_ns=port.now_ns)
+def on(port: ReplayPort, settings: SerialScannerSettings | None = None) -> SerialScannerReader:
+    settings = settings or SerialScannerSettings(port="/dev/scanner")
+    return SerialScannerReader("scanner-1", settings=settings, open_port=lambda _: port, clock_ns=port.now_ns)
 
 
 async def test_a_reading_says_who_read_what_when() -> None:
@@ -65,7 +68,7 @@ async def test_several_codes_in_one_read_are_several_readings() -> None:
 
 async def test_silence_ends_a_code_without_terminator() -> None:
     """With terminator `none` a code goes up when the gap is over, not when the next begins."""
-    settings = SerialLineSettings(port="/dev/scanner", terminator=Terminator.NONE)
+    settings = SerialScannerSettings(port="/dev/scanner", terminator=Terminator.NONE)
     port = recording(b"on", (49, b"e"), (400, b"two"), (60_000, b"x"), (60_000, b""))
 
     readings = await read_all(on(port, settings))
@@ -87,7 +90,7 @@ async def test_any_cut_gives_the_same_readings(cuts: list[int], pause_ms: int) -
         return [(pause_ms, stream[start:end]) for start, end in pairwise(edges) if start < end]
 
     ended = await read_all(on(recording(*pieces(b"first\rnext\r\n"))))
-    settings = SerialLineSettings(port="/dev/scanner", terminator=Terminator.NONE)
+    settings = SerialScannerSettings(port="/dev/scanner", terminator=Terminator.NONE)
     silent = await read_all(on(recording(*pieces(b"first and on"), (60, b"next"), (60, b"\r")), settings))
 
     assert [reading.text for reading in ended] == ["first", "next"]
@@ -114,7 +117,7 @@ class HeldUpPort(ReplayPort):
 
 async def test_a_late_program_does_not_cut_a_code_in_two() -> None:
     """Bytes that may have waited while the program was held up are no proof of silence, before or after them."""
-    settings = SerialLineSettings(port="/dev/scanner", terminator=Terminator.NONE)
+    settings = SerialScannerSettings(port="/dev/scanner", terminator=Terminator.NONE)
     chunks = [(0, b"th"), (10, b"r"), (40, b"ee"), (100, b"four")]
     port = HeldUpPort(
         [RecordedChunk(data=data, after_ns=after_ms * MS) for after_ms, data in chunks], late=frozenset({b"r"})
@@ -142,8 +145,8 @@ class PulledPort(ReplayPort):
 async def test_half_a_code_before_a_loss_does_not_meet_the_next() -> None:
     """What an unplugged scanner left unfinished is dropped and counted, however soon the scanner is back."""
     ports = [PulledPort(b"ha"), PulledPort(b"next\r")]
-    settings = SerialLineSettings(port="/dev/scanner")
-    reader = SerialLineReader("scanner-1", settings=settings, open_port=lambda _: ports.pop(0), clock_ns=lambda: 0)
+    settings = SerialScannerSettings(port="/dev/scanner")
+    reader = SerialScannerReader("scanner-1", settings=settings, open_port=lambda _: ports.pop(0), clock_ns=lambda: 0)
 
     first = await read_all(reader)
     second = await read_all(reader)
@@ -162,18 +165,67 @@ async def test_half_a_code_is_dropped_after_a_pause() -> None:
 
 async def test_prefix_suffix_and_encoding_are_applied() -> None:
     """What was configured is taken off, and text is read as configured."""
-    settings = SerialLineSettings(port="/dev/scanner", prefix="\x02", suffix="\x03", encoding=TextEncoding.GB18030)
+    settings = SerialScannerSettings(port="/dev/scanner", prefix="\x02", suffix="\x03", encoding=TextEncoding.GB18030)
 
     readings = await read_all(on(recording(b"\x02" + "张三".encode("gb18030") + b"\x03\r"), settings))
 
     assert [(reading.text, reading.data) for reading in readings] == [("张三", "张三".encode("gb18030"))]
 
 
+@pytest.mark.parametrize(
+    ("stream", "options"),
+    [
+        (b"\x02<one>\x03\r\n\x02<two>\x03", {"framing": Framing.STX_ETX}),
+        (b"\x02one\x03" + bytes((lrc_of(b"one"),)) + b"\x02two\x03" + bytes((lrc_of(b"two"),)),
+         {"framing": Framing.STX_ETX, "lrc": True}),
+        (b"\x05<one>\x05<two>", {"framing": Framing.LENGTH}),
+        (b"\x00\x03one\x00\x03two", {"framing": Framing.LENGTH, "length_bytes": 2}),
+        (b"\x03\x00one\x03\x00two", {"framing": Framing.LENGTH, "length_bytes": 2, "length_order": "little"}),
+    ],
+)  # fmt: skip
+async def test_each_framing_is_read(stream: bytes, options: dict[str, object]) -> None:
+    """Whatever marks the ends of a code, the codes come out, without what was set up around them."""
+    settings = SerialScannerSettings(port="/dev/scanner", prefix="<", suffix=">", **options)  # type: ignore[arg-type]
+
+    readings = await read_all(on(recording(stream[:6], stream[6:]), settings))
+
+    assert [reading.text for reading in readings] == ["one", "two"]
+
+
+async def test_a_scanner_that_looks_when_told_is_told() -> None:
+    """It is woken and asked at the opening, asked again after a silence and after codes; its answers are no codes."""
+    settings = SerialScannerSettings(
+        port="/dev/scanner", wake="57", trigger="54", trigger_every_ms=500, ack="06", terminator=Terminator.CR
+    )
+    port = recording(b"\x06", (1_600, b"\x06on"), (300, b"e\r\x06two\r"), (100, b"three\r"))
+
+    async with on(port, settings) as reader, aclosing(reader.readings()) as readings:
+        texts = [(await anext(readings)).text for _ in range(3)]
+
+    assert texts == ["one", "two", "three"]
+    # At 0 ms; at 1000, when the first answer is forgotten, and 1500; at 1900, after two codes that came together.
+    assert port.written == b"WT" + b"TT" + b"T"
+    assert reader.dropped_count == 0
+
+
+async def test_the_next_code_is_asked_for_when_it_is_wanted() -> None:
+    """While a code is being dealt with, the scanner is not asked for another."""
+    settings = SerialScannerSettings(port="/dev/scanner", trigger="54")
+    port = recording(b"one\r", (60_000, b"two\r"))
+
+    async with on(port, settings) as reader, aclosing(reader.readings()) as readings:
+        await anext(readings)
+        written_meanwhile = port.written
+        await anext(readings)
+
+    assert (written_meanwhile, port.written) == (b"T", b"TT")
+
+
 async def test_signals_are_sent_as_configured() -> None:
     """A feedback with a command is written to the scanner while it is open; any other is ignored."""
     port = recording(b"one\r")
     reader = on(
-        port, SerialLineSettings(port="/dev/scanner", signals={Feedback.ACCEPT: "1b 41", Feedback.REFUSE: "1B52"})
+        port, SerialScannerSettings(port="/dev/scanner", signals={Feedback.ACCEPT: "1b 41", Feedback.REFUSE: "1B52"})
     )
 
     await reader.signal(Feedback.ACCEPT)
@@ -193,7 +245,7 @@ async def test_a_signal_to_a_lost_scanner_is_silent() -> None:
         raise ReaderLostError(LostCause.UNPLUGGED)
 
     port.write = write  # type: ignore[method-assign]
-    reader = on(port, SerialLineSettings(port="/dev/scanner", signals={Feedback.ACCEPT: "00"}))
+    reader = on(port, SerialScannerSettings(port="/dev/scanner", signals={Feedback.ACCEPT: "00"}))
 
     async with reader:
         await reader.signal(Feedback.ACCEPT)
@@ -213,8 +265,8 @@ async def test_the_port_gets_its_parameters() -> None:
         asked.append(parameters)
         return recording()
 
-    settings = SerialLineSettings(port="/dev/scanner", baud=115_200, bytesize=7, stopbits=2)
-    async with SerialLineReader("scanner-1", settings=settings, open_port=open_port):
+    settings = SerialScannerSettings(port="/dev/scanner", baud=115_200, bytesize=7, stopbits=2)
+    async with SerialScannerReader("scanner-1", settings=settings, open_port=open_port):
         pass
 
     assert asked == [SerialParameters(path="/dev/scanner", baud=115_200, bytesize=7, stopbits=2)]
@@ -232,6 +284,11 @@ async def test_the_port_gets_its_parameters() -> None:
         ({"prefix": "x" * 65}, "prefix: expected"),
         ({"suffix": "\0"}, "suffix: expected"),
         ({"suffix": "电" * 22}, "suffix: expected"),
+        ({"wake": "xyz"}, "wake: expected 0..64 bytes in hex"),
+        ({"trigger": "00" * 65}, "trigger: expected 0..64"),
+        ({"ack": "0"}, "ack: expected 0..64"),
+        ({"trigger_every_ms": 99}, "trigger_every_ms: expected 0 or 100..60000"),
+        ({"trigger_every_ms": 60_001}, "trigger_every_ms: expected 0 or 100..60000"),
         ({"signals": {Feedback.ACCEPT: "xyz"}}, "signals.accept: expected"),
         ({"signals": {Feedback.ACCEPT: ""}}, "signals.accept: expected"),
         ({"signals": {Feedback.ACCEPT: "00" * 65}}, "signals.accept: expected"),
@@ -240,7 +297,7 @@ async def test_the_port_gets_its_parameters() -> None:
 def test_settings_out_of_range_are_refused(wrong: dict[str, object], expectation: str) -> None:
     """A wrong setting is named together with what was expected."""
     with pytest.raises(ValueError, match=expectation):
-        SerialLineSettings(**{"port": "/dev/scanner", **wrong})  # type: ignore[arg-type]
+        SerialScannerSettings(**{"port": "/dev/scanner", **wrong})  # type: ignore[arg-type]
 
 
 async def test_what_was_read_is_in_no_log_and_no_repr(caplog: pytest.LogCaptureFixture) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from drivers.keep_open import KeptOpenReader
 from drivers.reader import Feedback, LostCause, ReaderState
-from drivers.readers.serial_line import SerialLineReader, SerialLineSettings
+from drivers.readers.serial_scanner import SerialScannerReader, SerialScannerSettings
 from tests.support.pty_port import PtyPort
 from tests.support.waiting import until
 
@@ -27,8 +27,8 @@ def device(tmp_path: Path) -> Iterator[PtyPort]:
 
 
 def scanner(device: PtyPort, **settings: object) -> KeptOpenReader:
-    line = SerialLineSettings(port=str(device.link), **settings)  # type: ignore[arg-type]
-    return KeptOpenReader(SerialLineReader("scanner-1", settings=line))
+    line = SerialScannerSettings(port=str(device.link), **settings)  # type: ignore[arg-type]
+    return KeptOpenReader(SerialScannerReader("scanner-1", settings=line))
 
 
 async def listen(reader: KeptOpenReader, texts: list[str]) -> None:
