@@ -57,6 +57,11 @@ def verify_answer(verdict: Verdict) -> dict[str, Any]:
     return verdict_to_json(replace(verdict, subject=_as_shown(verdict.subject)))
 
 
+def photo_result(verdict: Verdict, *, symbology: str) -> dict[str, Any]:
+    """One code of the answer to `POST /api/v1/photo`: its kind, and what `verify_answer` says of it."""
+    return {"symbology": symbology, **verify_answer(verdict)}
+
+
 def _as_shown(subject: Subject) -> Subject:
     own = _OWN_MEMBER.get(subject.kind)
     return Subject(kind=subject.kind, **({own: getattr(subject, own)} if own else {}))

@@ -5,6 +5,7 @@ a new route is closed until somebody says otherwise.
 """
 
 import json
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -91,6 +92,13 @@ def answer_json(value: Mapping[str, Any], *, status: int = 200) -> web.Response:
 def error(name: str, *, status: int) -> web.Response:
     """An answer that says what was wrong by a stable name, and nothing of what was sent."""
     return answer_json({"error": name}, status=status)
+
+
+def too_often(wait_s: float) -> web.Response:
+    """An answer that says when to come again."""
+    answer = error("too_often", status=429)
+    answer.headers[hdrs.RETRY_AFTER] = str(math.ceil(wait_s))
+    return answer
 
 
 def _judge(request: web.Request, *, door: Door, access: Access, open_paths: Collection[str]) -> Refusal | None:

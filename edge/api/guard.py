@@ -21,6 +21,9 @@ _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[0-9a-z._-]+)(:[0-9]{1,5})?")
 _OWN_PAGE = frozenset({None, "same-origin", "none"})
 """Sec-Fetch-Site of a request by this page or typed by the user; None from browsers and programs that send none."""
 
+_MEDIA_TYPES = frozenset({"application/json", "image/jpeg", "image/png"})
+"""None that a foreign page can send without asking first (Fetch, "CORS-safelisted request-header")."""
+
 
 class Refusal(StrEnum):
     """Why a request is not answered; the value is the ``error`` in the answer."""
@@ -88,7 +91,7 @@ def judge_caller(asked: Asked, *, access: Access) -> Refusal | None:
         return None
     if not asked.origins:
         return Refusal.WRONG_ORIGIN
-    if asked.media_type != "application/json":
+    if asked.media_type not in _MEDIA_TYPES:
         return Refusal.NOT_JSON
     return None
 

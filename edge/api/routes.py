@@ -4,7 +4,6 @@ What only the command line may do stands in a table that the TCP door never gets
 """
 
 import asyncio
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -14,11 +13,12 @@ from aiohttp.typedefs import Handler
 
 from edge.api import answers, static
 from edge.api.access import LINK_LIFE_S, SESSION_LIFE_S, Access
-from edge.api.gate import Door, add_headers, answer_json, error, gate
+from edge.api.gate import Door, add_headers, answer_json, error, gate, too_often
+from edge.api.photo import Photos
 from edge.api.view import NodeView
 
 BODY_BYTES_MAX = 32_768
-"""The longest text with every character as a JSON escape, and its braces."""
+"""The longest text with every character as a JSON escape, and its braces. Photographs have a limit of their own."""
 
 BODY_WAIT_S = 5.0
 """A body of that size comes in at once or not at all."""
@@ -37,7 +37,7 @@ class Page(Protocol):
         ...
 
 
-def application(*, door: Door, view: NodeView, access: Access, page: Page) -> web.Application:
+def application(*, door: Door, view: NodeView, access: Access, page: Page, photos: Photos) -> web.Application:
     """The interface as it stands behind one door.
 
     Args:
@@ -45,6 +45,7 @@ def application(*, door: Door, view: NodeView, access: Access, page: Page) -> we
         view: The node, as far as the interface may see it.
         access: Who may ask.
         page: Whether there is a page, and links to it.
+        photos: The photographs of all doors.
     """
     files = static.load()
     api = _Api(door=door, view=view, access=access, page=page, refused_page=files[static.PAGE])
@@ -58,6 +59,7 @@ def application(*, door: Door, view: NodeView, access: Access, page: Page) -> we
         web.get("/api/v1/status", api.status),
         web.get("/api/v1/recent", api.recent),
         web.post("/api/v1/verify", api.verify),
+        web.post("/api/v1/photo", photos.post),
     ]
     socket_only = [
         web.post("/api/v1/link", api.link),
@@ -114,9 +116,7 @@ class _Api:
             return error("bad_request", status=400)
         wait_s = self._access.verify_wait_s()
         if wait_s > 0:
-            answer = error("too_often", status=429)
-            answer.headers[hdrs.RETRY_AFTER] = str(math.ceil(wait_s))
-            return answer
+            return too_often(wait_s)
         return answer_json(answers.verify_answer(self._view.examine(text).verdict))
 
     async def login(self, request: web.Request) -> web.Response:

@@ -20,6 +20,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from edge.api.access import Access
 from edge.api.gate import Door
 from edge.api.guard import LOOPBACK_HOSTS
+from edge.api.photo import Photos
 from edge.api.routes import application, login_link
 from edge.api.view import NodeView
 from edge.errors import ConfigError
@@ -79,6 +80,7 @@ class Doors:
         self._view = view
         self._access = access
         self._stack = stack
+        self._photos = Photos(view=view, access=access)
         self._door: Door | None = None
 
     @property
@@ -134,7 +136,7 @@ class Doors:
         await self._serve(listener, door=replace(_tcp_door(self._settings, port=self.port), hosts_allowed=None))
 
     async def _serve(self, listener: socket.socket, *, door: Door) -> None:
-        app = application(door=door, view=self._view, access=self._access, page=self)
+        app = application(door=door, view=self._view, access=self._access, page=self, photos=self._photos)
         await self._stack.enter_async_context(_serving(app, listener))
 
 
