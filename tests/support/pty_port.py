@@ -94,6 +94,10 @@ class PtyPort:
         """Wait until the program has sent something, at most so long."""
         select.select([self._plugged], [], [], timeout_s)
 
+    def fileno(self) -> int:
+        """Return the device's end, to be waited on."""
+        return self._plugged
+
     def unread_count(self) -> int:
         """Return how many bytes wait in the kernel for the program to read."""
         count = array.array("i", [0])
