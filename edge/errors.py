@@ -35,6 +35,18 @@ class CodeError(EdgeError):
     """A code is not of the form its kind prescribes; `edge.verify` turns it into a verdict."""
 
 
+class CardDataError(EdgeError):
+    """A value cannot be written as the card's data element prescribes, and nothing was; or a card does not read at all.
+
+    Args:
+        rule: What was wrong, ``too_long`` or ``not_encodable``; or which field does not read: free of content.
+    """
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(rule)
+        self.rule = rule
+
+
 class KeyFormatError(EdgeError):
     """Bytes that should be a key are none: wrong length, not on the curve, out of range."""
 
@@ -53,3 +65,19 @@ class UnreachableError(EdgeError):
     def __init__(self, where: str) -> None:
         super().__init__(f"no answer on {where}")
         self.where = where
+
+
+class ReaderCommandError(EdgeError):
+    """A command of `ehc-edge readers` cannot do what was asked.
+
+    Args:
+        key: Which text says so, a name in the group ``readers`` of the messages.
+        is_usage: Whether it was asked wrongly; else what was asked for is not possible here and now.
+        values: What stands in the text; nothing personal.
+    """
+
+    def __init__(self, key: str, *, is_usage: bool = False, **values: str) -> None:
+        super().__init__(key)
+        self.key = key
+        self.is_usage = is_usage
+        self.values = values
