@@ -1,4 +1,4 @@
-"""The command line `ehc-edge`: run, check-config, status, verify, trust (contracts 6).
+"""The command line `ehc-edge`: run, check-config, status, verify, trust, readers (contracts 6).
 
 What a command needs is imported when it runs: judging a code must not wait for the web server. Exit codes: 0 ok, 1 a
 check failed, 2 usage, 3 the daemon is unreachable, 70 crash, 75 already running, 78 configuration.
@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from edge.errors import ConfigError, UnreachableError
+from edge.errors import ConfigError, ReaderCommandError, UnreachableError
 from edge.messages import Language, Messages, language_of, load
+from edge.readers_options import add_readers
 from sync.errors import StoreBusyError
 
 EXIT_OK: Final = 0
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UnreachableError as error:
         _complain(messages.text("error.unreachable", where=error.where), as_json=options.json, error="unreachable")
         return EXIT_UNREACHABLE
+    except ReaderCommandError as error:
+        return _reader_command_error(error, messages=messages, as_json=options.json)
     except StoreBusyError:
         where = str(options.config)
         _complain(messages.text("error.already_running_here", where=where), as_json=options.json, error="busy")
@@ -99,6 +102,15 @@ def _parser(messages: Messages) -> argparse.ArgumentParser:
     verify.add_argument("code", metavar="TEXT|-", help=text("help_code"))
     verify.set_defaults(command=_verify)
     _add_trust(commands, common=common, text=text)
+    runs = {
+        "list": _readers_list,
+        "probe": _readers_probe,
+        "test": _readers_test,
+        "trace": _readers_trace,
+        "record": _readers_record,
+        "teach": _readers_teach,
+    }
+    add_readers(commands, common=common, text=text, run=runs)
     return parser
 
 
@@ -122,8 +134,11 @@ def _run(options: argparse.Namespace, messages: Messages) -> int:
 
 def _check_config(options: argparse.Namespace, messages: Messages) -> int:
     from edge import settings
+    from edge.secret_file import read_pin
 
     checked = settings.load(options.config)
+    if os.access(checked.node.key_dir, os.X_OK):  # not so for who may only read the configuration
+        read_pin(checked.cards.sam_pin_file, key="cards.sam_pin_file")
     if options.json:
         members = {
             "node": checked.node.name,
@@ -213,6 +228,94 @@ def _trust_import(options: argparse.Namespace, messages: Messages) -> int:
     return EXIT_OK if imported["found"] and not imported["problems"] else EXIT_CHECK_FAILED
 
 
+def _readers_list(options: argparse.Namespace, messages: Messages) -> int:
+    from edge import readers_command, settings
+    from edge.readers_text import list_lines
+
+    listed = readers_command.list_readers(settings.load(options.config))
+    if options.json:
+        _print_json(listed)
+    else:
+        _print_lines(list_lines(listed, messages=messages))
+    return EXIT_OK
+
+
+def _readers_probe(options: argparse.Namespace, messages: Messages) -> int:
+    from edge import readers_command, settings
+    from edge.readers_text import probe_lines
+
+    configured = None if _has_no_config(options) else settings.load(options.config)
+    probed = readers_command.probe(configured, path=options.path, ask=options.ask)
+    if options.json:
+        _print_json(probed)
+    else:
+        _print_lines(probe_lines(probed, messages=messages))
+    is_there = any(device.get("cause") != "missing" for device in probed["devices"])
+    return EXIT_OK if is_there else EXIT_CHECK_FAILED
+
+
+def _readers_test(options: argparse.Namespace, messages: Messages) -> int:
+    from edge import readers_watch, settings
+    from edge.readers_text import reading_lines
+
+    picked = readers_watch.pick(settings.load(options.config), options.name)
+    tell = _reader_teller(messages, as_json=options.json)
+    said = readers_watch.test(picked, seconds=options.seconds, tell=tell)
+    if options.json:
+        _print_json(said)
+    else:
+        _print_lines(reading_lines(said, messages=messages))
+    return EXIT_OK
+
+
+def _readers_trace(options: argparse.Namespace, messages: Messages) -> int:
+    from edge import readers_watch, settings
+
+    picked = readers_watch.pick(settings.load(options.config), options.name)
+    tell = _reader_teller(messages, as_json=options.json)
+    readers_watch.trace(picked, seconds=options.seconds, raw=options.raw, tell=tell)
+    return EXIT_OK
+
+
+def _readers_record(options: argparse.Namespace, messages: Messages) -> int:
+    from edge import readers_watch, settings
+
+    picked = readers_watch.pick(settings.load(options.config), options.name)
+    tell = _reader_teller(messages, as_json=options.json)
+    recorded = readers_watch.record(
+        picked, options.file, seconds=options.seconds, keep_content=options.keep_content, tell=tell
+    )
+    if options.json:
+        _print_json(recorded)
+    return EXIT_OK
+
+
+def _readers_teach(options: argparse.Namespace, messages: Messages) -> int:
+    from drivers.teaching_symbol import drawn
+    from edge import readers_teach, settings
+
+    configured = None if _has_no_config(options) else settings.load(options.config)
+    reader = readers_teach.target(configured, options.name)
+    tell = _reader_teller(messages, as_json=options.json)
+    symbol = iter([drawn()])
+
+    def tell_below_code(event: str, /, **members: Any) -> None:
+        for shown in symbol if event == "teach_scan" else ():  # once, and not where the port cannot be opened
+            print(shown, file=sys.stderr, flush=True)
+        tell(event, **members)
+
+    taught = readers_teach.teach(reader, seconds=options.seconds, tell=tell_below_code)
+    if options.json:
+        _print_json(taught)
+    else:
+        print(messages.text("readers.learned" if taught["exact"] else "readers.learned_rate"), file=sys.stderr)
+        print(taught["toml"], end="")
+    if options.write is not None:
+        backup = readers_teach.write(options.write, reader, options=taught["options"])
+        tell("written", file=str(options.write), backup=str(backup))
+    return EXIT_OK
+
+
 def _has_no_config(options: argparse.Namespace) -> bool:
     """Say whether no configuration was named and none lies where it would."""
     return bool(options.config == DEFAULT_CONFIG and not DEFAULT_CONFIG.exists())
@@ -226,6 +329,28 @@ def _teller(messages: Messages, *, as_json: bool) -> Any:
             print(messages.text(f"event.{event}", **members), flush=True)
 
     return tell
+
+
+def _reader_teller(messages: Messages, *, as_json: bool) -> Any:
+    """What a reader sends goes to stdout, what is said beside it to stderr; a program gets all of it as JSON."""
+    from edge.readers_text import told_line
+
+    def tell(event: str, /, **members: Any) -> None:
+        if as_json:
+            _print_json({"event": event, **members})
+        else:
+            file = sys.stdout if event in {"chunk", "frame"} else sys.stderr
+            print(told_line(event, members, messages=messages), file=file, flush=True)
+
+    return tell
+
+
+def _reader_command_error(error: ReaderCommandError, *, messages: Messages, as_json: bool) -> int:
+    words = dict(error.values)
+    if "cause" in words and f"lost.{words['cause']}" in messages.keys():  # noqa: SIM118  # a method of ours, no mapping
+        words["cause"] = messages.text(f"lost.{words['cause']}")
+    _complain(messages.text(f"readers.{error.key}", **words), as_json=as_json, **{"error": error.key, **error.values})
+    return EXIT_USAGE if error.is_usage else EXIT_CHECK_FAILED
 
 
 def _warner(messages: Messages) -> Any:
@@ -253,8 +378,10 @@ def _print_json(value: Any) -> None:
 
 
 def _print_lines(lines: Iterable[str]) -> None:
+    from edge.status_text import shown  # only here: most commands print no lines
+
     for line in lines:
-        print(line)
+        print(shown(line))
 
 
 if __name__ == "__main__":
