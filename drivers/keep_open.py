@@ -35,11 +35,13 @@ class ReaderStatus:
     Attributes:
         state: The state.
         cause: Why it is lost, one of `LostCause`; None unless the state is `lost`.
+        trouble: What the family knows beyond the cause, a word of its own; None: nothing.
         since_monotonic_ns: Since when state and cause are what they are, on the clock handed in.
     """
 
     state: ReaderState
     cause: str | None = None
+    trouble: str | None = None
     since_monotonic_ns: int
 
 
@@ -108,7 +110,7 @@ class KeptOpenReader:
                             yield reading
                     raise ReaderLostError(LostCause.IO)  # a family that ends without a cause
                 except ReaderLostError as lost:
-                    self._lost(lost.cause)
+                    self._lost(lost.cause, trouble=lost.trouble)
                 delay_s = wait_s(self._failed_count, jitter=self._jitter())
                 self._failed_count += 1
                 await self._sleep(delay_s)
@@ -125,7 +127,7 @@ class KeptOpenReader:
         self._enter(ReaderState.OPEN)
         _log.log(logging.DEBUG if self._flap_count else logging.INFO, "reader %s: open", self.name)
 
-    def _lost(self, cause: str) -> None:
+    def _lost(self, cause: str, *, trouble: str | None) -> None:
         before = self._status
         was_open = before.state is ReaderState.OPEN
         if was_open:
@@ -134,11 +136,12 @@ class KeptOpenReader:
             self._failed_count = self._failed_count if is_flap else 0
         elif (before.cause, cause) == (LostCause.UNPLUGGED, LostCause.MISSING):
             cause = LostCause.UNPLUGGED  # the same fact, seen from outside
-        is_news = self._flap_count <= 1 if was_open else cause != before.cause
+        is_news = self._flap_count <= 1 if was_open else (cause, trouble) != (before.cause, before.trouble)
         if was_open or is_news:
-            self._enter(ReaderState.LOST, cause=cause)
+            self._enter(ReaderState.LOST, cause=cause, trouble=trouble)
         again = " again, soon after it was opened" if was_open and self._flap_count else ""
-        _log.log(logging.WARNING if is_news else logging.DEBUG, "reader %s: lost%s: %s", self.name, again, cause)
+        level = logging.WARNING if is_news else logging.DEBUG
+        _log.log(level, "reader %s: lost%s: %s", self.name, again, trouble or cause)
 
-    def _enter(self, state: ReaderState, *, cause: str | None = None) -> None:
-        self._status = ReaderStatus(state=state, cause=cause, since_monotonic_ns=self._clock_ns())
+    def _enter(self, state: ReaderState, *, cause: str | None = None, trouble: str | None = None) -> None:
+        self._status = ReaderStatus(state=state, cause=cause, trouble=trouble, since_monotonic_ns=self._clock_ns())

@@ -42,6 +42,7 @@ class LostCause(StrEnum):
     BUSY = "busy"  # another program holds the port
     MISSING = "missing"
     IO = "io"
+    NO_SERVICE = "no_service"  # pcscd, which owns the card readers, does not run
 
 
 class Reader(Protocol):
@@ -93,8 +94,11 @@ class ReaderFamily:
 
     Attributes:
         settings_type: A frozen dataclass of the family's settings; it raises ValueError for values out of range.
-        build: Makes a closed reader: ``build(name, settings=settings)``.
+        build: Makes a closed reader: ``build(name, settings=settings)``; with ``talk=``, a
+            `drivers.conversation.CardTalk`, if the family needs one.
+        needs_talk: Whether it reads chip cards, and so must be told what to ask them.
     """
 
     settings_type: type
     build: Callable[..., OpenableReader]
+    needs_talk: bool = False

@@ -13,29 +13,38 @@ import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from drivers import registry
+from drivers.feedback import registry as feedback_registry
+from drivers.feedback.desk import FeedbackDesk
+from drivers.feedback.device import FeedbackDevice
 from drivers.keep_open import KeptOpenReader
-from edge import log, machine_key, node_keys, notify, settings
+from edge import log, machine_key, node_keys, notify, settings, upkeep
+from edge.announcer import Announcer
 from edge.api import server
 from edge.api.access import Access
 from edge.audit import epoch_audit
 from edge.boot import Boot
+from edge.card_talk import CardTalk
 from edge.day_view import DayView
 from edge.errors import ConfigError
 from edge.fault import describe
-from edge.gm import PublicKey, random_bytes, sm3
+from edge.gm import PublicKey, hmac_sm3, random_bytes, sm3
 from edge.health import Health
 from edge.intake import Intake, Origin, Verifier
 from edge.ledger import Ledger
 from edge.messages import Messages
 from edge.node_keys import NodeKeys
 from edge.replay import ReplayCache
+from edge.sam_inventory import SamInventory, SamPlace
+from edge.sam_memory import SamMemory
 from edge.seal import Sealer
-from edge.secret_file import read_or_make_secret
+from edge.secret_file import read_or_make_secret, read_pin
 from edge.settings import Settings
+from edge.ticket import ticket_lines
 from edge.timekeeper import Timekeeper
 from edge.transaction import UUID7_RANDOM_BYTES, Transaction, uuid7
 from edge.trust import TrustSet
@@ -45,7 +54,6 @@ from edge.trust_watch import TrustWatch
 from sync.errors import StoreBusyError, StoreError
 from sync.ledger import EpochChange
 from sync.outbox import Outbox
-from sync.pruning import Keep
 
 if TYPE_CHECKING:
     from edge.city_link import CityLink
@@ -55,13 +63,7 @@ EXIT_CRASH = 70
 EXIT_BUSY = 75
 
 OUTBOX_FILE = "outbox.db"
-PRUNE_S = 3_600.0
-STATUS_S = 5.0  # how often the line of `systemctl status` is brought up to date
-WRITER_WAIT_S = 10.0  # an SD card may take seconds for one sync; a writer that is silent longer hangs
-
-_DAY_MS = 86_400_000
-_MIB = 1_048_576
-
+SAM_REFUSED_FILE = "sam.refused"
 _log = logging.getLogger(__name__)
 
 
@@ -159,12 +161,16 @@ async def _serve(configured: Settings, *, messages: Messages, say: Say, notifier
             tasks.create_task(node.keeper.run(), name="trust")
             tasks.create_task(node.watch.run(), name="trust folder")
             tasks.create_task(node.timekeeper.run(), name="clock")
+            tasks.create_task(node.desk.run(), name="feedback")
+            ticket = partial(ticket_lines, messages=messages)
             for reader in node.readers:
-                tasks.create_task(_read(reader, intake=node.intake), name=f"reader {reader.name}")
+                announcer = Announcer(reader, desk=node.desk, ticket=ticket)
+                task = _read(reader, intake=node.intake, announcer=announcer)
+                tasks.create_task(task, name=f"reader {reader.name}")
             if node.link is not None:
                 tasks.create_task(node.link.run(), name="uplink")
-            tasks.create_task(_prune(configured, outbox=outbox, timekeeper=node.timekeeper), name="prune")
-            tasks.create_task(_notify(notifier, outbox=outbox, health=node.health), name="systemd")
+            tasks.create_task(upkeep.prune(configured.storage, outbox=outbox, timekeeper=node.timekeeper), name="prune")
+            tasks.create_task(upkeep.keep_told(notifier, outbox=outbox, health=node.health), name="systemd")
             tasks.create_task(_show_page(doors, messages=messages, say=say), name="page")
             notifier.ready(node.health.line())
             say("started", node=configured.node.name)
@@ -185,6 +191,7 @@ class _Node:
     """What was put together."""
 
     readers: tuple[KeptOpenReader, ...]
+    desk: FeedbackDesk
     keeper: TrustKeeper
     watch: TrustWatch
     timekeeper: Timekeeper
@@ -199,19 +206,7 @@ async def _assemble(configured: Settings, *, outbox: Outbox, keys: NodeKeys) -> 
     keeper, timekeeper = open_trust(configured, boot=boot, keys=keys)
     watch = TrustWatch(configured.trust.dir, keeper=keeper)
     await watch.refresh()
-    started_anew = outbox.started_anew
-    ledger = Ledger(
-        store=outbox,
-        sealer=Sealer(node.name, random_bytes=random_bytes),
-        machine_key=machine_key.derive(
-            _secret(configured.storage.machine_key_file, key="storage.machine_key_file").encode(),
-            random_bytes=random_bytes,
-        ),
-        recipient=lambda: _city_key(keeper.trust),
-        now_b_ns=boot.now_b_ns,
-        day_view_days=configured.storage.day_view_days,
-        first=None if started_anew is None else _audit(started_anew, timekeeper=timekeeper, node=node.name),
-    )
+    ledger = _ledger(configured, outbox=outbox, boot=boot, keeper=keeper, timekeeper=timekeeper)
     with suppress(StoreError):  # a full disk: the first scan says so, and tries again
         await ledger.begin()
     day_view, replay = DayView(), ReplayCache()
@@ -227,14 +222,9 @@ async def _assemble(configured: Settings, *, outbox: Outbox, keys: NodeKeys) -> 
         table=settings.carriers(configured.carriers),
     )
     link = _link(configured, outbox=outbox, keys=keys, boot=boot, keeper=keeper, timekeeper=timekeeper, ledger=ledger)
+    sams = SamInventory([_sam_place(sam) for sam in configured.sams])
     intake = Intake(
-        origin=Origin(
-            node=node.name,
-            org=node.org,
-            dept=node.dept or None,
-            operator=node.operator or None,
-            step=configured.intake.step,
-        ),
+        origin=_origin(configured),
         verifier=verifier,
         ledger=ledger,
         timekeeper=timekeeper,
@@ -242,12 +232,16 @@ async def _assemble(configured: Settings, *, outbox: Outbox, keys: NodeKeys) -> 
         random_bytes=random_bytes,
         same_act_s=configured.intake.same_act_s,
         on_unknown_issuer=(lambda: None) if link is None else link.ask_early,
+        sams=sams,
     )
-    readers = tuple(_reader(reader, place=place) for place, reader in enumerate(configured.readers))
+    readers = _readers(configured)
+    desk = FeedbackDesk([_device(device, place=place) for place, device in enumerate(configured.feedback)])
     health = Health(
         node=node.name,
         allow_test_keys=node.allow_test_keys,
         readers=readers,
+        feedback=desk,
+        sams=sams,
         counts=outbox.counts,
         is_returned=outbox.is_quarantined,
         is_damaged=outbox.set_aside is not None,
@@ -255,18 +249,45 @@ async def _assemble(configured: Settings, *, outbox: Outbox, keys: NodeKeys) -> 
         keeper=keeper,
         timekeeper=timekeeper,
         wall_ms=boot.wall_ms,
+        monotonic_ns=time.monotonic_ns,
         intake=intake,
         verifier=verifier,
         day_view=day_view,
     )
     return _Node(
         readers=readers,
+        desk=desk,
         keeper=keeper,
         watch=watch,
         timekeeper=timekeeper,
         intake=intake,
         link=link,
         health=health,
+    )
+
+
+def _ledger(configured: Settings, *, outbox: Outbox, boot: Boot, keeper: TrustKeeper, timekeeper: Timekeeper) -> Ledger:
+    node, started_anew = configured.node.name, outbox.started_anew
+    secret = _secret(configured.storage.machine_key_file, key="storage.machine_key_file")
+    return Ledger(
+        store=outbox,
+        sealer=Sealer(node, random_bytes=random_bytes),
+        machine_key=machine_key.derive(secret.encode(), random_bytes=random_bytes),
+        recipient=lambda: _city_key(keeper.trust),
+        now_b_ns=boot.now_b_ns,
+        day_view_days=configured.storage.day_view_days,
+        first=None if started_anew is None else _audit(started_anew, timekeeper=timekeeper, node=node),
+    )
+
+
+def _origin(configured: Settings) -> Origin:
+    node = configured.node
+    return Origin(
+        node=node.name,
+        org=node.org,
+        dept=node.dept or None,
+        operator=node.operator or None,
+        step=configured.intake.step,
     )
 
 
@@ -279,60 +300,47 @@ def _audit(change: EpochChange, *, timekeeper: Timekeeper, node: str) -> Transac
     return epoch_audit(change, message_id=uuid7(at.wall_ms, random=random_bytes(UUID7_RANDOM_BYTES)), at=at, node=node)
 
 
-def _reader(reader: settings.ReaderSettings, *, place: int) -> KeptOpenReader:
+def _readers(configured: Settings) -> tuple[KeptOpenReader, ...]:
+    cards = configured.cards
+    pin = read_pin(cards.sam_pin_file, key="cards.sam_pin_file")
+    # One for all: it remembers what a SAM refused.
+    talk = CardTalk(
+        sam_pin=pin, files=cards.files, random_bytes=random_bytes, pin_memory=_sam_memory(configured, pin=pin)
+    )
+    return tuple(_reader(reader, place=place, talk=talk) for place, reader in enumerate(configured.readers))
+
+
+def _sam_memory(configured: Settings, *, pin: bytes | None) -> SamMemory | None:
+    if pin is None:
+        return None
+    secret = _secret(configured.storage.machine_key_file, key="storage.machine_key_file").encode()
+    return SamMemory(
+        configured.node.data_dir / SAM_REFUSED_FILE,
+        digest=lambda sam_no: hmac_sm3(secret, b"sam-pin\0" + sam_no.encode() + b"\0" + pin),
+    )
+
+
+def _reader(reader: settings.ReaderSettings, *, place: int, talk: CardTalk) -> KeptOpenReader:
     family = registry.load(reader.type)
-    return KeptOpenReader(family.build(reader.name, settings=settings.reader_options(reader, place=place)))
+    options = settings.reader_options(reader, place=place)
+    if family.needs_talk:
+        return KeptOpenReader(family.build(reader.name, settings=options, talk=talk))
+    return KeptOpenReader(family.build(reader.name, settings=options))
 
 
-async def _read(reader: KeptOpenReader, *, intake: Intake) -> None:
+def _device(device: settings.FeedbackSettings, *, place: int) -> FeedbackDevice:
+    family = feedback_registry.load(device.type)
+    return family.build(device.name, settings=settings.feedback_options(device, place=place))
+
+
+def _sam_place(sam: settings.SamSettings) -> SamPlace:
+    return SamPlace(number=sam.number.upper(), place=sam.place, purpose=sam.purpose, responsible=sam.responsible)
+
+
+async def _read(reader: KeptOpenReader, *, intake: Intake, announcer: Announcer) -> None:
     async with aclosing(reader.readings()) as readings:
         async for reading in readings:
-            await intake.take(reading, signals=reader)
-
-
-async def _prune(configured: Settings, *, outbox: Outbox, timekeeper: Timekeeper) -> None:
-    """Drop what may go, now and every hour."""
-    storage = configured.storage
-    while True:
-        now = timekeeper.now()
-        keep = Keep(
-            lo_ms=now.lo_ms,
-            hi_ms=now.hi_ms,
-            keep_ms=storage.keep_days * _DAY_MS,
-            bytes_max=storage.size_mib_max * _MIB,
-        )
-        try:
-            await outbox.prune(keep)
-        except StoreError as error:  # the disk mends or it does not: intake says so, and the next hour tries again
-            _log.warning("nothing pruned: %s", describe(error))
-        await asyncio.sleep(PRUNE_S)
-
-
-async def _notify(notifier: notify.Notifier, *, outbox: Outbox, health: Health) -> None:
-    """Keep systemd's line up to date, and feed its watchdog while the loop and the writer live."""
-    interval_s = min(notifier.watchdog_interval_s or STATUS_S, STATUS_S)
-    told = ""
-    while True:
-        await asyncio.sleep(interval_s)
-        line = health.line()
-        if line != told:
-            notifier.status(line)
-            told = line
-        if notifier.watchdog_interval_s is not None and await _is_writer_alive(outbox):
-            notifier.alive()
-
-
-async def _is_writer_alive(outbox: Outbox) -> bool:
-    """Ask the outbox's thread for something small; a disk that fails is an answer, too."""
-    try:
-        async with asyncio.timeout(WRITER_WAIT_S):
-            await outbox.head(outbox.counts().acked)
-    except TimeoutError:
-        _log.error("the outbox does not answer")
-        return False
-    except StoreError:
-        return outbox.is_alive
-    return True
+            await intake.take(reading, signals=announcer)
 
 
 def _secret(path: Path, *, key: str) -> str:

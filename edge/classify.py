@@ -90,7 +90,7 @@ def carrier_table(
     Raises:
         ConfigError: A name that is no row, or a pattern that is none or might take for ever.
     """
-    if not set(off) <= set(Carrier) - {Carrier.UNKNOWN}:
+    if not set(off) <= {row.carrier for row in _ROWS}:
         raise ConfigError(f"{where}.off", expected="a list of " + ", ".join(row.carrier for row in _ROWS))
     return CarrierTable(
         off=frozenset(map(Carrier, off)),

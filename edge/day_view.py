@@ -30,6 +30,7 @@ class DayEntry:
         carrier: What was shown.
         reason: The verdict's reason.
         name: The person's name, masked; None: unknown.
+        notes: What to know of a chip card beside the reason, the words of `edge.card_verdict.CardNote`.
         seq: Where the record stands in the ledger; None: not saved, or settled in a former epoch.
         epoch: Of which epoch that is.
         is_saved: Whether the record is committed; False: it must be scanned again.
@@ -42,15 +43,17 @@ class DayEntry:
     carrier: Carrier
     reason: Reason
     name: str | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = field(default=(), repr=False)
     seq: int | None = None
     epoch: int | None = None
     is_saved: bool = True
     is_of_former_epoch: bool = False
 
 
-def entry_of(transaction: Transaction, *, verdict: Verdict) -> DayEntry:
+def entry_of(transaction: Transaction, *, verdict: Verdict, notes: tuple[str, ...] = ()) -> DayEntry:
     """Return the line of a record that is about to be stored."""
-    name = verdict.subject.name
+    # What the chip card itself says is shown where neither a signature nor the roster names the person.
+    name = verdict.subject.name or transaction.data.get("card", {}).get("name")
     return DayEntry(
         id=transaction.id,
         at_ms=transaction.at.wall_ms,
@@ -58,6 +61,7 @@ def entry_of(transaction: Transaction, *, verdict: Verdict) -> DayEntry:
         carrier=verdict.subject.kind,
         reason=verdict.reason,
         name=None if name is None else mask_name(name),
+        notes=notes,
     )
 
 
@@ -70,7 +74,11 @@ def to_note(entry: DayEntry) -> bytes:
         "carrier": entry.carrier.value,
         "reason": entry.reason.value,
     }
-    return encode(members if entry.name is None else members | {"name": entry.name})
+    if entry.name is not None:
+        members["name"] = entry.name
+    if entry.notes:
+        members["notes"] = list(entry.notes)
+    return encode(members)
 
 
 def from_note(note: bytes) -> DayEntry | None:
@@ -84,6 +92,7 @@ def from_note(note: bytes) -> DayEntry | None:
             carrier=Carrier(members["carrier"]),
             reason=Reason(members["reason"]),
             name=members.get("name"),
+            notes=tuple(members.get("notes", ())),
         )
     except (WireError, KeyError, TypeError, ValueError):
         return None

@@ -9,12 +9,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, assert_never
 
+from drivers.feedback.desk import DeviceStatus, FeedbackDesk
 from drivers.keep_open import KeptOpenReader
 from drivers.reader import ReaderState
 from edge.day_view import DayEntry, DayView
 from edge.freshness import freshness_of
 from edge.gm import default_backend
 from edge.intake import Intake, Verifier
+from edge.sam_inventory import SamEntry, SamInventory
 from edge.timekeeper import Timekeeper
 from edge.trust_import import import_folder
 from edge.trust_keeper import TrustKeeper
@@ -31,6 +33,8 @@ class Health:
         node: Its name.
         allow_test_keys: Whether the configuration accepts public test keys.
         readers: All of them.
+        feedback: The lamps, voices and printers beside them.
+        sams: The terminal's own cards.
         counts: Where the ledger stands.
         is_returned: Whether the city did not take a record, by its id, or it is damaged.
         is_damaged: Whether the outbox was found damaged at this start.
@@ -38,6 +42,7 @@ class Health:
         keeper: What is relied on.
         timekeeper: The time.
         wall_ms: The shown clock.
+        monotonic_ns: The clock of the readers' states.
         intake: Knows whether records can be stored.
         verifier: Judges a text.
         day_view: The last verdicts.
@@ -49,6 +54,8 @@ class Health:
         node: str,
         allow_test_keys: bool,
         readers: Sequence[KeptOpenReader],
+        feedback: FeedbackDesk,
+        sams: SamInventory,
         counts: Callable[[], OutboxCounts],
         is_returned: Callable[[bytes], bool],
         is_damaged: bool,
@@ -56,6 +63,7 @@ class Health:
         keeper: TrustKeeper,
         timekeeper: Timekeeper,
         wall_ms: Callable[[], int],
+        monotonic_ns: Callable[[], int],
         intake: Intake,
         verifier: Verifier,
         day_view: DayView,
@@ -63,6 +71,8 @@ class Health:
         self._node = node
         self._allow_test_keys = allow_test_keys
         self._readers = readers
+        self._feedback = feedback
+        self._sams = sams
         self._counts = counts
         self._is_returned = is_returned
         self._is_damaged = is_damaged
@@ -70,6 +80,7 @@ class Health:
         self._keeper = keeper
         self._timekeeper = timekeeper
         self._wall_ms = wall_ms
+        self._monotonic_ns = monotonic_ns
         self._intake = intake
         self._verifier = verifier
         self._day_view = day_view
@@ -82,7 +93,9 @@ class Health:
             "node": self._node,
             "version": self._version,
             "now_ms": self._wall_ms(),
-            "readers": [{"name": reader.name, "state": _state(reader)} for reader in self._readers],
+            "readers": [self._reader(reader) for reader in self._readers],
+            "feedback": [_device(name, status) for name, status in self._feedback.statuses.items()],
+            "sams": [_sam(entry) for entry in self._sams.entries(now=self._timekeeper.now())],
             "uplink": self._uplink(),
             "queue": self._queue(),
             "trust": self._trust_members(),
@@ -128,6 +141,18 @@ class Health:
         if self._allow_test_keys:
             parts.insert(0, "TEST KEYS ALLOWED")
         return "; ".join(parts)
+
+    def _reader(self, reader: KeptOpenReader) -> dict[str, Any]:
+        status = reader.status
+        return _known(
+            name=reader.name,
+            state=_state(reader),
+            cause=status.cause,
+            trouble=status.trouble,
+            since_ms=self._wall_ms() - (self._monotonic_ns() - status.since_monotonic_ns) // 1_000_000,
+            dropped=reader.dropped_count or None,
+            unrecorded=self._intake.noise_count(reader.name) or None,
+        )
 
     def _store(self) -> dict[str, Any]:
         lost = self._counts().lost
@@ -183,6 +208,28 @@ def _state(reader: KeptOpenReader) -> str:
             assert_never(reader.status.state)
 
 
+def _device(name: str, status: DeviceStatus) -> dict[str, Any]:
+    return _known(name=name, state=status.state.value, cause=status.cause, dropped=status.dropped_count or None)
+
+
+def _sam(entry: SamEntry) -> dict[str, Any]:
+    register, info = entry.registered, entry.info
+    return _known(
+        number=register.number or None,
+        state=entry.state.value,
+        type=None if info is None else info.type,
+        terminal_no=None if info is None else info.terminal_no,
+        valid_from=None if info is None or info.valid_from is None else info.valid_from.isoformat(),
+        valid_until=None if info is None or info.valid_until is None else info.valid_until.isoformat(),
+        days_left=entry.days_left,
+        reader=entry.reader,
+        place=register.place or None,
+        purpose=register.purpose or None,
+        responsible=register.responsible or None,
+        unread=[{"file": unread.file, "cause": unread.cause.value} for unread in entry.unread] or None,
+    )
+
+
 def _shown(entry: DayEntry, *, counts: OutboxCounts, is_returned: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "id": entry.id.hex(),
@@ -194,7 +241,7 @@ def _shown(entry: DayEntry, *, counts: OutboxCounts, is_returned: bool) -> dict[
         "delivery": _delivery(entry, counts=counts, is_returned=is_returned),
         "seq": entry.seq,
     }
-    return shown | _known(name=entry.name)
+    return shown | _known(name=entry.name, notes=list(entry.notes) or None)
 
 
 def _delivery(entry: DayEntry, *, counts: OutboxCounts, is_returned: bool) -> str:

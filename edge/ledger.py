@@ -105,9 +105,14 @@ class Ledger:
         return self._store.counts().epoch
 
     async def record(
-        self, transaction: Transaction, *, now: Interval, entry: DayEntry, replay: ReplayEntry | None
+        self,
+        transaction: Transaction,
+        *,
+        now: Interval,
+        entry: DayEntry | None = None,
+        replay: ReplayEntry | None = None,
     ) -> int:
-        """Store a transaction with its line for the screens and its replay key.
+        """Store a transaction with its line for the screens and its replay key, if it has them.
 
         Returns:
             Its seq: committed and synced.
@@ -115,7 +120,7 @@ class Ledger:
         Raises:
             NotSavedError: Nothing was stored.
         """
-        notes = [self._day_note(entry, now=now)]
+        notes = [] if entry is None else [self._day_note(entry, now=now)]
         if replay is not None:
             notes.append(self._replay_note(replay))
         try:

@@ -12,9 +12,18 @@ from edge.roster import PersonState
 from edge.verdict import Carrier, Reason, Subject
 
 
-def examine_by_lists(case: Case, carrier_string: str, *, subject: Subject) -> Examination:
-    """A carrier without a signature: the hashed lists, then the roster (contracts 2)."""
-    found = Findings()
+def examine_by_lists(
+    case: Case, carrier_string: str, *, subject: Subject, found: Findings | None = None
+) -> Examination:
+    """A carrier without a signature: the hashed lists, then the roster (contracts 2).
+
+    Args:
+        case: What was given.
+        carrier_string: As the roster knows it.
+        subject: What the carrier says.
+        found: What was found before; None: nothing.
+    """
+    found = found or Findings()
     ended = _ask_hashed_lists(case, subject.index, found=found) if subject.index is not None else None
     ended = ended or ask_roster(case, carrier_string, found=found) or found.noted
     if ended is not None:

@@ -10,6 +10,7 @@ from edge.errors import ConfigError
 SECRET_BYTES = 32
 SECRET_CHARS_MIN = 32  # a shorter one is one that somebody made up
 SECRET_FILE_BYTES_MAX = 1024  # a secret with room to spare; anything larger is another file
+PIN_BYTES_MIN, PIN_BYTES_MAX = 2, 8  # PIN blocks of chip cards; three bytes in every source for SAMs
 MODE = 0o600
 
 
@@ -65,6 +66,34 @@ def read_or_make_secret(path: Path, *, key: str, random_bytes: Callable[[int], b
     if not SECRET_CHARS_MIN <= len(secret) <= SECRET_FILE_BYTES_MAX or not _is_plain(secret):
         raise ConfigError(where, expected=f"one line of {SECRET_CHARS_MIN} or more letters and digits")
     return secret
+
+
+def read_pin(path: Path, *, key: str) -> bytes | None:
+    """Return the PIN in a file, written in hex as the issuer's letter has it; None: no file is named.
+
+    Args:
+        path: The file; ``Path()`` names none.
+        key: The key of the configuration that names it, for the error.
+
+    Returns:
+        2..8 bytes.
+
+    Raises:
+        ConfigError: The file is not there or holds no PIN, or others than its owner can read it.
+    """
+    if path == Path():
+        return None
+    where = f"{key} ({path})"
+    raw = read_secret(path, where=where)
+    if raw is None:
+        raise ConfigError(where, expected="a file that is there")
+    try:
+        pin = bytes.fromhex(raw.decode("ascii").strip())
+    except ValueError:
+        pin = b""
+    if not PIN_BYTES_MIN <= len(pin) <= PIN_BYTES_MAX:
+        raise ConfigError(where, expected=f"{PIN_BYTES_MIN}..{PIN_BYTES_MAX} bytes in hex")
+    return pin
 
 
 def _is_plain(secret: str) -> bool:

@@ -1,35 +1,27 @@
-"""The configuration: one TOML file into frozen values, checked at the door (the only user of msgspec).
+"""The configuration: one TOML file into frozen values, checked at the door (only `driver_options` uses msgspec, too).
 
 Unknown keys are refused. An error names the key and what was expected, never the value found: it may be a secret. The
 `description` of a field is that expectation, with unit and range; `config/edge.example.toml` shows every key with its
 default. Relative paths are resolved here, so nobody else asks where a file lies.
 """
 
-import dataclasses
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from drivers import registry
-from drivers.errors import UnknownReaderError
+from edge import driver_options
 from edge.classify import CarrierTable, carrier_table
 from edge.errors import ConfigError
 from edge.transaction import Step
 
 FILE_BYTES_MAX = 262_144  # a city's tables are a few KiB
-
-# msgspec's words for the types of a driver's options.
-_TYPES: Mapping[str, str] = MappingProxyType(
-    {"bool": "true or false", "int": "a whole number", "object": "a table", "str": "text"}
-)
 
 _LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -49,6 +41,13 @@ class LogLevel(StrEnum):
 
 class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table of the file."""
+
+
+class CardFiles(StrEnum):
+    """Which files of a resident health card are read."""
+
+    DESK = "desk"  # what a desk needs: who it is, until when, warnings, allergies, immunisations
+    ALL = "all"  # every file but the pictures and the visit records
 
 
 class NodeSettings(_Table, frozen=True, kw_only=True):
@@ -81,6 +80,34 @@ class ReaderSettings(_Table, frozen=True, kw_only=True):
     ]
     type: Annotated[str, Meta(description="a type of reader")]
     options: Annotated[dict[str, Any], Meta(description="a table of this reader's type")] = {}
+
+
+class FeedbackSettings(_Table, frozen=True, kw_only=True):
+    """One lamp, beeper, voice or printer beside the readers: its name, its type, and what that type takes."""
+
+    name: Annotated[
+        str, Meta(pattern=r"^[0-9A-Za-z_-]{1,32}$", description="1..32 letters, digits, _ or -, each name once")
+    ]
+    type: Annotated[str, Meta(description="a type of feedback device")]
+    options: Annotated[dict[str, Any], Meta(description="a table of this device's type")] = {}
+
+
+class CardSettings(_Table, frozen=True, kw_only=True):
+    """What is read from chip cards."""
+
+    files: CardFiles = CardFiles.DESK
+    sam_pin_file: _KeyFile = Path()
+
+
+class SamSettings(_Table, frozen=True, kw_only=True):
+    """What the organisation says of one of its SAM cards (the register that the national briefing asks for)."""
+
+    number: Annotated[
+        str, Meta(pattern=r"^[0-9A-Fa-f]{20}$", description="the SAM's serial number, 20 hex digits, each once")
+    ]
+    place: _Word = ""
+    purpose: _Word = ""
+    responsible: _Word = ""
 
 
 class TlsSettings(_Table, frozen=True, kw_only=True):
@@ -163,6 +190,9 @@ class Settings(_Table, frozen=True, kw_only=True):
     node: NodeSettings
     trust: TrustSettings = TrustSettings()
     readers: Annotated[tuple[ReaderSettings, ...], Meta(max_length=32, description="at most 32 readers")] = ()
+    feedback: Annotated[tuple[FeedbackSettings, ...], Meta(max_length=16, description="at most 16 devices")] = ()
+    cards: CardSettings = CardSettings()
+    sams: Annotated[tuple[SamSettings, ...], Meta(max_length=16, description="at most 16 SAM cards")] = ()
     uplink: UplinkSettings = UplinkSettings()
     api: ApiSettings = ApiSettings()
     control: ControlSettings = ControlSettings()
@@ -170,6 +200,9 @@ class Settings(_Table, frozen=True, kw_only=True):
     carriers: CarrierSettings = CarrierSettings()
     storage: StorageSettings = StorageSettings()
     log: LogSettings = LogSettings()
+
+
+_BLOCKS = (tuple[ReaderSettings, ...], tuple[FeedbackSettings, ...], tuple[SamSettings, ...])
 
 
 def load(path: Path) -> Settings:
@@ -220,19 +253,16 @@ def reader_options(reader: ReaderSettings, *, place: int = 0) -> Any:
     Raises:
         ConfigError: No such type of reader, or the driver refuses an option.
     """
-    try:
-        wanted = registry.load(reader.type).settings_type
-    except UnknownReaderError as error:
-        known = ", ".join(sorted(registry.READER_TYPES))
-        raise ConfigError(f"readers[{place}].type", expected=f"one of {known}") from error
-    where = f"readers[{place}].options"
-    unknown = sorted(reader.options.keys() - {option.name for option in dataclasses.fields(wanted)})
-    if unknown:  # msgspec passes over unknown members of a dataclass
-        raise ConfigError(f"{where}.{unknown[0]}", expected="an option that this type of reader has")
-    try:
-        return msgspec.convert(reader.options, wanted)
-    except msgspec.ValidationError as error:
-        raise _options_error(str(error), where=where) from None
+    return driver_options.of_reader(reader.type, options=reader.options, where=f"readers[{place}]")
+
+
+def feedback_options(device: FeedbackSettings, *, place: int = 0) -> Any:
+    """Return the settings of the driver that a feedback device names; as `reader_options`.
+
+    Raises:
+        ConfigError: No such type of device, or the driver refuses an option.
+    """
+    return driver_options.of_feedback(device.type, options=device.options, where=f"feedback[{place}]")
 
 
 def carriers(settings: CarrierSettings) -> CarrierTable:
@@ -275,13 +305,21 @@ def _check(settings: Settings) -> None:
     socket = settings.control.socket
     if not socket.name or len(bytes(socket)) > 100:  # unix(7): sun_path has 108 bytes
         raise ConfigError("control.socket", expected=_expected("control.socket"))
-    names = [reader.name for reader in settings.readers]
-    for place, name in enumerate(names):
-        if name in names[:place]:
-            raise ConfigError(f"readers[{place}].name", expected=_expected("readers[0].name"))
-        reader_options(settings.readers[place], place=place)
+    _check_unique([reader.name for reader in settings.readers], key="readers", member="name")
+    _check_unique([device.name for device in settings.feedback], key="feedback", member="name")
+    _check_unique([sam.number.upper() for sam in settings.sams], key="sams", member="number")
+    for place, reader in enumerate(settings.readers):
+        reader_options(reader, place=place)
+    for place, device in enumerate(settings.feedback):
+        feedback_options(device, place=place)
     carriers(settings.carriers)
     _check_tls(uplink)
+
+
+def _check_unique(names: Sequence[str], *, key: str, member: str) -> None:
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise ConfigError(f"{key}[{place}].{member}", expected=_expected(f"{key}[0].{member}"))
 
 
 def _check_tls(uplink: UplinkSettings) -> None:
@@ -305,6 +343,7 @@ def _resolved(settings: Settings) -> Settings:
             tls=TlsSettings(**{name: _below(keys, getattr(tls, name)) for name in ("ca", "cert", "key")}),
         ),
         api=replace(settings.api, token_file=keys / settings.api.token_file),
+        cards=replace(settings.cards, sam_pin_file=_below(keys, settings.cards.sam_pin_file)),
         storage=replace(settings.storage, machine_key_file=keys / settings.storage.machine_key_file),
     )
 
@@ -320,24 +359,14 @@ def _config_error(message: str) -> ConfigError:
     named = re.match(r"Object (missing required|contains unknown) field `([^`]*)`", message)
     if named:
         path = ".".join(part for part in (path, named[2]) if part)
+        if named[1] == "contains unknown" and re.match(r"(readers|feedback)\[", path):
+            expected = (
+                "name, type or options; what the driver takes stands below [readers.options] or [feedback.options]"
+            )
+            return ConfigError(path, expected=expected)
         if named[1] == "contains unknown":
             return ConfigError(path, expected="a key that config/edge.example.toml shows")
     return ConfigError(path, expected=_expected(path))
-
-
-def _options_error(message: str, *, where: str) -> ConfigError:
-    """Say which option is wrong: a driver's own words (``key: expected``) or the type that msgspec wanted."""
-    place = re.search(r"- at `\$\.?([^`]*)`$", message)
-    missing = re.match(r"Object missing required field `([^`]*)`", message)
-    own = re.match(r"([a-z_.]+): expected (.+?)(?: - at `.*`)?$", message)
-    wanted = re.match(r"Expected `([^`]*)`", message)
-    key = own[1] if own else missing[1] if missing else place[1] if place else ""
-    where = f"{where}.{key}".rstrip(".")
-    if own:
-        return ConfigError(where, expected=own[2])
-    if wanted:
-        return ConfigError(where, expected=_TYPES.get(wanted[1], wanted[1]))
-    return ConfigError(where, expected="a value that config/edge.example.toml names")
 
 
 def _expected(path: str) -> str:
@@ -362,7 +391,7 @@ def _keys_of(table: type[Struct], *, prefix: str) -> Iterator[tuple[str, type[St
         bare = _bare(hint)
         if isinstance(bare, type) and issubclass(bare, Struct):
             yield from _keys_of(bare, prefix=f"{prefix}{name}.")
-        elif bare == tuple[ReaderSettings, ...]:
-            yield from _keys_of(ReaderSettings, prefix=f"{prefix}{name}.")
+        elif bare in _BLOCKS:
+            yield from _keys_of(get_args(bare)[0], prefix=f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", table

@@ -8,6 +8,9 @@ from typing import Any
 from edge.messages import Messages
 
 _CHINA = timezone(timedelta(hours=8))  # the clinics' clocks
+# What a device, a program or a file is called could command the terminal, or turn the line round.
+_UNSHOWN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_UNSHOWN = "\N{REPLACEMENT CHARACTER}"
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3_600, 86_400
 
 
@@ -19,6 +22,11 @@ def status_lines(status: Mapping[str, Any], *, messages: Messages) -> list[str]:
     if status["trust"]["test_keys"]:
         lines.insert(0, messages.text("status.test_keys"))
     return lines
+
+
+def shown(line: str) -> str:
+    """Return a line that a terminal shows and does not obey."""
+    return "".join(_UNSHOWN if unicodedata.category(each) in _UNSHOWN_CATEGORIES else each for each in line)
 
 
 def aligned(rows: Iterable[tuple[str, str]]) -> list[str]:
@@ -47,6 +55,14 @@ def _rows(status: Mapping[str, Any], *, messages: Messages) -> Iterator[tuple[st
     for place, reader in enumerate(readers):
         state = "" if reader["state"] is None else f"  {messages.text('state.' + reader['state'])}"
         yield "" if place else messages.text("status.readers"), f"{reader['name']}{state}"
+        if "cause" in reader:
+            yield "", "  " + why_lost(reader, messages=messages)
+        if "unrecorded" in reader:
+            yield "", "  " + messages.text("status.unrecorded", count=reader["unrecorded"])
+    for place, device in enumerate(status["feedback"]):
+        yield "" if place else messages.text("status.feedback"), _device(device, messages=messages)
+    for place, sam in enumerate(status["sams"]):
+        yield "" if place else messages.text("status.sams"), _sam(sam, messages=messages)
     yield messages.text("status.network"), messages.text("state." + status["uplink"]["state"])
     yield messages.text("status.queue"), _queue(status["queue"], messages=messages)
     yield from _trust(status["trust"], messages=messages)
@@ -56,6 +72,28 @@ def _rows(status: Mapping[str, Any], *, messages: Messages) -> Iterator[tuple[st
     if status["store"].get("damaged"):
         yield "", messages.text("status.store_damaged", lost=status["store"].get("set_aside", 0))
     yield messages.text("status.crypto"), messages.text("status.crypto_" + status["crypto"]["backend"])
+
+
+def why_lost(reader: Mapping[str, Any], *, messages: Messages) -> str:
+    """Return why a reader is lost and what brings it back; what its family knows beyond the cause goes first."""
+    known = messages.keys()
+    trouble = f"trouble.{reader.get('trouble', '')}"
+    return messages.text(trouble if trouble in known else "lost." + reader["cause"])
+
+
+def _device(device: Mapping[str, Any], *, messages: Messages) -> str:
+    cause = f"  {messages.text('lost.' + device['cause'])}" if "cause" in device else ""
+    return f"{device['name']}  {messages.text('device.' + device['state'])}{cause}"
+
+
+def _sam(sam: Mapping[str, Any], *, messages: Messages) -> str:
+    text = messages.text("sam." + sam["state"], days=sam.get("days_left", 0), until=sam.get("valid_until", "?"))
+    facts = [sam.get("number", "?"), text]
+    if "type" in sam:
+        facts.append(messages.text("status.sam_type", type=sam["type"], terminal=sam.get("terminal_no", "?")))
+    facts += [sam[name] for name in ("place", "purpose", "responsible", "reader") if name in sam]
+    facts += [messages.text("unread." + unread["cause"], file=unread["file"]) for unread in sam.get("unread", ())]
+    return "  ".join(facts)
 
 
 def _queue(queue: Mapping[str, Any], *, messages: Messages) -> str:

@@ -24,6 +24,9 @@ class Carrier(StrEnum):
     GS1 = "gs1"
     FOREIGN_CERTIFICATE = "foreign_certificate"
     LEGACY_CARD = "legacy_card"
+    RHC = "rhc"  # 居民健康卡, read from its chip; these three are no rows of contracts 2, no text is one
+    ID_CARD = "id_card"  # 居民身份证 and its kin, read from the chip
+    SSC = "ssc"  # 社会保障卡, read from its chip
     UNKNOWN = "unknown"
 
 

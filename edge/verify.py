@@ -74,7 +74,7 @@ def examine(
             | Carrier.LEGACY_CARD
         ):
             return concluded(case, Reason.NOT_A_HEALTH_CARD, found=Findings())
-        case Carrier.UNKNOWN:
+        case Carrier.UNKNOWN | Carrier.RHC | Carrier.ID_CARD | Carrier.SSC:  # no text is a chip: `edge.card_verdict`
             return concluded(case, Reason.MALFORMED, found=Findings())
         case _:
             assert_never(classified.carrier)

@@ -14,11 +14,28 @@ from edge.messages import Language
 
 PAGE = "/"
 
-_SHARED_GROUPS = ("outcome", "reason", "carrier", "named", "rung", "delivery", "state", "status", "unit")
+_SHARED_GROUPS = (
+    "outcome",
+    "reason",
+    "carrier",
+    "named",
+    "rung",
+    "delivery",
+    "note",
+    "state",
+    "lost",
+    "trouble",
+    "sam",
+    "status",
+    "unit",
+)
 
 _TABLE = (
     (PAGE, "web/index.html", "text/html"),
     ("/app.js", "web/app.js", "text/javascript"),
+    ("/elements.js", "web/elements.js", "text/javascript"),
+    ("/status.js", "web/status.js", "text/javascript"),
+    ("/words.js", "web/words.js", "text/javascript"),
     ("/style.css", "web/style.css", "text/css"),
     ("/icon.svg", "web/icon.svg", "image/svg+xml"),
 )

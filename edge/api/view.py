@@ -20,7 +20,14 @@ class NodeView(Protocol):
 
         Returns:
             ``node``, ``version``, ``now_ms`` (the shown clock), and one object for each thing the status bar shows:
-            ``readers`` list of {``name``, ``state``: ready | opening | lost};
+            ``readers`` list of {``name``, ``state``: ready | opening | lost, ``cause``?: a `LostCause`,
+            ``trouble``?: what the reader's family knows beyond it, ``since_ms``,
+            ``dropped``?: frames, ``unrecorded``?: readings that came too often to be recorded};
+            ``feedback`` list of {``name``, ``state``: ok | failing | paper_out, ``cause``?: a `FeedbackCause`,
+            ``dropped``?: tickets};
+            ``sams`` list of {``number``?, ``state``: a `SamState`, ``type``?, ``terminal_no``?, ``valid_from``?,
+            ``valid_until``?, ``days_left``?, ``reader``?, ``place``?, ``purpose``?, ``responsible``?,
+            ``unread``?: list of {``file``, ``cause``}};
             ``uplink`` {``state``: connected | connecting | offline | refused | off, ``next_try_ms``?};
             ``queue`` {``waiting``, ``quarantined``, ``oldest_ms``?};
             ``trust`` {``empty``, ``test_keys``, ``rung``?, ``age_s``?, ``root``?, ``issuers``?, ``status``?,
@@ -41,7 +48,7 @@ class NodeView(Protocol):
         Returns:
             Objects of ``id`` (of the record, hex), ``at_ms``, ``reader``, ``carrier``, ``outcome``, ``reason``,
             ``delivery``: saved | sent | returned | unsaved, ``seq`` (None when unsaved or not known since a restart)
-            and ``name`` (masked; left out when unknown).
+            ``name`` (masked; left out when unknown) and ``notes``? (a list of `CardNote`).
         """
         ...
 

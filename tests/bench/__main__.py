@@ -8,9 +8,11 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.bench import ledger, lists, scan, verify
+from tests.bench import camera, cards, ledger, lists, scan, verify
 
 BENCHES: dict[str, Callable[[], None]] = {
+    "camera": camera.main,
+    "cards": cards.main,
     "verify": verify.main,
     "ledger": ledger.main,
     "lists": lists.main,

@@ -49,7 +49,7 @@ Values = list[bytes | int | None]
 class Dark:
     """A reader without a lamp."""
 
-    async def signal(self, feedback: Feedback) -> None:
+    async def signal(self, feedback: Feedback, *, entry: object) -> None:
         """Show nothing."""
 
 

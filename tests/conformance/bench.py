@@ -5,13 +5,13 @@ A new family joins by a `Bench` of its own in `benches.BENCHES`; the tests stay 
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
 from pathlib import Path
 
 from drivers.keep_open import KeptOpenReader
-from drivers.reader import OpenableReader, ReaderState
-from drivers.reading import Reading
+from drivers.reader import LostCause, OpenableReader, ReaderState
+from drivers.reading import Medium, Reading
 from tests.support.waiting import LIMIT_S, until
 
 
@@ -20,9 +20,13 @@ class Bench(ABC):
 
     Attributes:
         reader: The reader, closed.
+        lost_cause: What a reader says whose device is pulled out while it waits.
+        missing_cause: What it says if it is opened while the device is out.
     """
 
     reader: OpenableReader
+    lost_cause = LostCause.UNPLUGGED
+    missing_cause = LostCause.MISSING
 
     @abstractmethod
     def plug(self) -> None:
@@ -31,6 +35,9 @@ class Bench(ABC):
     @abstractmethod
     def unplug(self) -> None:
         """Pull the device out, at once and without a word; nothing happens if it is out."""
+
+    def close(self) -> None:  # noqa: B027  # most have nothing but the device
+        """Give back what the bench itself needed; the device is out."""
 
     @abstractmethod
     async def send(self, data: bytes) -> None:
@@ -47,6 +54,38 @@ class Bench(ABC):
         """
         return nullcontext()
 
+    def cuts(self, frame: bytes) -> Iterable[int]:
+        """Return where the suite cuts a frame: after every byte, unless a frame is too long for so many rounds."""
+        return range(1, len(frame))
+
+    async def show(self, code: str) -> None:
+        """Let a person show a code once, and return when the reader has what the device says of it."""
+        await self.send(self.frames(code)[0])
+
+    async def show_cut(self, code: str, *, at: int) -> None:
+        """The same, with a pause in the frame before this byte."""
+        (frame,) = self.frames(code)
+        with self.held_time():
+            await self.send(frame[:at])
+            await self.send(frame[at:])
+
+    async def show_joined(self, *codes: str) -> None:
+        """Show codes one after the other, and let the device send them together."""
+        await self.send(b"".join(self.frames(*codes)))
+
+    async def show_half(self, code: str) -> None:
+        """Let the device send the first 7 bytes of a frame, and no more."""
+        await self.send(self.frames(code)[0][:7])
+
+    def code_of(self, reading: Reading) -> str:
+        """Return the code that was shown, out of what the reader made of it."""
+        return reading.text
+
+    @property
+    def idle_reader(self) -> OpenableReader:
+        """The reader as it is set up in a clinic; another than `reader` only if the suite hurries that one."""
+        return self.reader
+
     @property
     def is_joinable(self) -> bool:
         """Whether two frames without a pause between them are two codes."""
@@ -56,14 +95,15 @@ class Bench(ABC):
 class Heard:
     """What a reader has read so far, and what it stands on."""
 
-    def __init__(self, reader: KeptOpenReader) -> None:
+    def __init__(self, reader: KeptOpenReader, *, code_of: Callable[[Reading], str]) -> None:
         self.reader = reader
         self.readings: list[Reading] = []
+        self._code_of = code_of
 
     @property
     def texts(self) -> list[str]:
-        """The texts so far."""
-        return [reading.text for reading in self.readings]
+        """The codes so far."""
+        return [self._code_of(reading) for reading in self.readings]
 
     async def in_state(self, state: ReaderState) -> None:
         """Wait until the reader is in a state."""
@@ -75,14 +115,18 @@ class Heard:
 
 
 @asynccontextmanager
-async def listening(reader: OpenableReader) -> AsyncGenerator[Heard, None]:
+async def listening(
+    reader: OpenableReader, *, code_of: Callable[[Reading], str] = lambda reading: reading.text
+) -> AsyncGenerator[Heard, None]:
     """Keep a reader open and collect what it reads, until the block ends."""
-    heard = Heard(KeptOpenReader(reader))
+    heard = Heard(KeptOpenReader(reader), code_of=code_of)
 
     async def listen() -> None:
         async with aclosing(heard.reader.readings()) as readings:
             async for reading in readings:
-                heard.readings.append(reading)
+                is_silent_card = reading.medium is Medium.ICC and reading.content is None
+                if not is_silent_card:  # such a reading is told to the person, and is no code
+                    heard.readings.append(reading)
 
     task = asyncio.create_task(listen())
     try:

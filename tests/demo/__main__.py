@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from edge.messages import Language, load
-from tests.demo.deck import ROSTER, Exhibit, after_the_cut, prepare
+from tests.demo.deck import ROSTER, Exhibit, after_the_cut, identity_cards, prepare
 from tests.support.town import Shown, Town, TownError
 
 T = TypeVar("T")
@@ -80,10 +80,13 @@ class Demo:
         exhibits = self._do("发卡、注销、挂失、发布名单 cards given out, revoked; lists signed", lambda: prepare(town))
         self._do("启动 mosquitto（TLS、客户端证书、ACL） the broker", town.start_broker)
         self._do("启动市级节点 the city node", town.start_city)
-        self._do("启动边缘节点与扫码枪 the edge node and a scanner", town.start_edge)
+        self._do("启动边缘节点与两台读卡器 the edge node and two readers", town.start_edge)
         self._title("出示二十余种码 shown to the scanner")
         for exhibit in exhibits:
             self._show(exhibit)
+        self._title("放上身份证阅读器 laid on the identity-card reader")
+        for label, card, reason in identity_cards():
+            self._judge(label, reason=reason, shown=town.lay(card))
         self._cut()
         self._back()
         self._promise("每个结论都如预期 every verdict is the expected one", self._as_expected)
@@ -132,13 +135,15 @@ class Demo:
         since = time.monotonic() - self._shown_at.get(text, 0.0)
         time.sleep(max(PACE_S, SAME_ACT_S + 0.2 - since))
         self._shown_at[text] = time.monotonic()
-        shown = self.town.show(text)
+        self._judge(exhibit.label, reason=exhibit.reason, shown=self.town.show(text))
+
+    def _judge(self, label: str, *, reason: str, shown: Shown) -> None:
         if shown.entry["id"] not in self.saved and shown.lamp != "not_saved":
             self.saved.append(shown.entry["id"])
-        self._print(exhibit.label, shown)
-        if shown.entry["reason"] != exhibit.reason or LAMPS.get(shown.lamp) != shown.entry["outcome"]:
+        self._print(label, shown)
+        if shown.entry["reason"] != reason or LAMPS.get(shown.lamp) != shown.entry["outcome"]:
             self._as_expected = False
-            print(f"     ✗ expected {exhibit.reason}, got {shown.entry['reason']} with lamp {shown.lamp}")
+            print(f"     ✗ expected {reason}, got {shown.entry['reason']} with lamp {shown.lamp}")
 
     def _print(self, label: str, shown: Shown) -> None:
         self._count += 1

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.ehc_code import base45_decode, code_text
+from tests.support.id_texts import citizen, foreigner_2023
 from tests.support.symbol import read_symbol
 from tests.support.town import Town
 
@@ -144,3 +145,9 @@ class _Once:
 
 def _same(text: str) -> Callable[[], str]:
     return lambda: text
+
+
+def identity_cards() -> Iterator[tuple[str, bytes, str]]:
+    """What is laid on the identity-card reader: what it is, its 256 bytes of text, and the reason it must give."""
+    yield "居民身份证，在名册 identity card, in the roster", citizen(name="王小宝"), "ROSTER_MATCH_CODE_UNVERIFIED"
+    yield "外国人永久居留身份证 a foreigner's, unknown", foreigner_2023(), "PENDING_CITY"

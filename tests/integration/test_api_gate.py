@@ -7,7 +7,17 @@ from tests.support.api_box import TOKEN, bearer, serving, text_body
 from tests.support.raw_http import exchange, request
 
 CLOSED = ("/api/v1/status", "/api/v1/recent", "/api/v1/openapi.json", "/api/v1/unknown", "/nothing")
-PAGE_FILES = ("/", "/app.js", "/style.css", "/icon.svg", "/texts.zh.json", "/texts.en.json")
+PAGE_FILES = (
+    "/",
+    "/app.js",
+    "/elements.js",
+    "/status.js",
+    "/words.js",
+    "/style.css",
+    "/icon.svg",
+    "/texts.zh.json",
+    "/texts.en.json",
+)
 
 
 @pytest.fixture

@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from drivers.transport.camera import Symbology
 from edge.api import answers, static
 from edge.api.access import Access
 from edge.api.gate import Door
 from edge.api.guard import LOOPBACK_HOSTS, Refusal
+from edge.api.photo import CODES_MAX, Photos
 from edge.api.routes import application
 from edge.api.server import ApiSettings, start
 from edge.clock import ClockAlarm
@@ -35,7 +37,8 @@ class NoPage:
 
 def routes(*, hosts_allowed):
     door = Door(url="http://127.0.0.1:1", port=1, hosts_allowed=hosts_allowed, cookie="c")
-    app = application(door=door, view=FakeNode(), access=new_access(), page=NoPage())
+    view, access = FakeNode(), new_access()
+    app = application(door=door, view=view, access=access, page=NoPage(), photos=Photos(view=view, access=access))
     found = {(route.method, route.resource.canonical) for route in app.router.routes()}
     return {(method, path) for method, path in found if method != "HEAD" and path not in static.load()}
 
@@ -74,6 +77,7 @@ def test_numbers_described_are_those_of_the_code():
     """Limits and words stand in the document as the code has them."""
     limit = DOCUMENT["paths"]["/api/v1/recent"]["get"]["parameters"][0]["schema"]
     text = DOCUMENT["paths"]["/api/v1/verify"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    photo = schema_of("/api/v1/photo", method="post")
     schemas = DOCUMENT["components"]["schemas"]
 
     assert (limit["maximum"], limit["default"]) == (answers.RECENT_MAX, answers.RECENT_DEFAULT)
@@ -81,7 +85,10 @@ def test_numbers_described_are_those_of_the_code():
     assert schemas["Status"]["properties"]["clock"]["properties"]["alarm"]["enum"] == list(ClockAlarm)
     assert schemas["Reason"]["enum"] == list(Reason)
     assert schemas["Carrier"]["enum"] == list(Carrier)
-    assert schemas["Verdict"]["properties"]["evidence"]["properties"]["rung"]["enum"] == list(Rung)
+    assert schemas["Evidence"]["properties"]["rung"]["enum"] == list(Rung)
+    assert schemas["PhotoResult"]["properties"]["symbology"]["enum"] == list(Symbology)
+    assert schemas["PhotoResult"]["properties"].items() >= schemas["Verdict"]["properties"].items()
+    assert photo["properties"]["results"]["maxItems"] == CODES_MAX
     assert set(schemas["Error"]["properties"]["error"]["enum"]) >= set(Refusal)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from edge.api.access import Access
 from edge.api.gate import Door
+from edge.api.photo import Photos
 from edge.api.routes import application
 from edge.verdict import Carrier, Evidence, Reason, Subject, Verdict
 from tests.support.node_view import FakeNode
@@ -30,7 +31,7 @@ async def vendor(aiohttp_client):
     )
     door = Door(url=f"http://{HOST}", port=8480, hosts_allowed=frozenset({"127.0.0.1"}), cookie="ehc_session_8480")
     access = Access(token=TOKEN, monotonic_s=lambda: 0.0, random_bytes=bytes)
-    app = application(door=door, view=node, access=access, page=OpenPage())
+    app = application(door=door, view=node, access=access, page=OpenPage(), photos=Photos(view=node, access=access))
     return await aiohttp_client(app, headers={"Host": HOST, "Authorization": f"Bearer {TOKEN}"})
 
 

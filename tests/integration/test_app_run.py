@@ -9,23 +9,19 @@ import socket
 import sys
 import time
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 
 from edge import app
 from edge.__main__ import main
 from edge.errors import ConfigError
-from edge.gm import generate, sm3
+from edge.gm import generate
 from edge.messages import Language, load
 from edge.settings import parse
 from sync.errors import StoreBusyError, StoreError
-from sync.outbox import Outbox
-from sync.pruning import Keep
 from tests.support import vectors
 from tests.support.daemon import NODE, configuration, running
 from tests.support.pty_port import PtyPort
-from tests.support.set_boot import timekeeper_at
 from tests.support.systemd import Systemd
 from tests.support.trust_folder import text_of, write_folder
 from tests.support.waiting import until
@@ -55,7 +51,7 @@ async def test_a_scan_becomes_a_stored_verdict(trusted: Path, caplog: pytest.Log
     assert [row["reason"] for row in recent] == ["PENDING_CITY", "VALID_STALE"]
     assert [(row["delivery"], row["seq"]) for row in recent] == [("saved", 2), ("saved", 1)]
     assert status["queue"]["waiting"] == 2
-    assert status["readers"] == [{"name": "scanner-1", "state": "ready"}]
+    assert [(reader["name"], reader["state"]) for reader in status["readers"]] == [("scanner-1", "ready")]
     assert abs(status["queue"]["oldest_ms"] / 1000 - time.time()) < 60
     assert ID_NO not in caplog.text
     assert STATIC not in caplog.text
@@ -219,35 +215,6 @@ async def test_a_taken_port_does_not_stop_scanning(
     assert len(warnings) == 1
 
 
-async def test_a_disk_that_fails_does_not_stop_pruning_for_good(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """The next hour tries again."""
-    tries: list[Keep] = []
-    pauses: list[float] = []
-
-    class Broken:
-        async def prune(self, keep: Keep) -> None:
-            tries.append(keep)
-            raise StoreError("no space left")
-
-    async def pause(seconds: float) -> None:
-        pauses.append(seconds)
-        if len(pauses) == 2:
-            raise asyncio.CancelledError
-
-    monkeypatch.setattr("edge.app.asyncio.sleep", pause)
-    with pytest.raises(asyncio.CancelledError):
-        await app._prune(
-            parse(configuration(tmp_path).encode()),
-            outbox=cast(Any, Broken()),
-            timekeeper=timekeeper_at(lo_ms=7, hi_ms=None),
-        )
-
-    assert pauses == [app.PRUNE_S, app.PRUNE_S]
-    assert tries == [Keep(lo_ms=7, keep_ms=30 * 86_400_000, bytes_max=512 * 1_048_576)] * 2
-
-
 async def test_a_daemon_cancelled_by_nobody_we_know_is_no_clean_stop(trusted: Path) -> None:
     """Only a signal is a reason to exit with 0."""
     async with running(trusted, toml=configuration(trusted)) as daemon:
@@ -277,7 +244,8 @@ async def test_it_starts_with_nothing_and_says_so(tmp_path: Path) -> None:
 
     assert status["trust"]["empty"]
     assert status["trust"]["problems"] == [{"file": "root.1.json", "rule": "missing"}]
-    assert status["readers"] == [{"name": "scanner-1", "state": "lost"}]
+    (reader,) = status["readers"]
+    assert (reader["name"], reader["state"], reader["cause"]) == ("scanner-1", "lost", "missing")
     assert status["uplink"]["cause"] == "refused"
     assert not status["clock"]["anchored"]
 
@@ -434,32 +402,13 @@ async def test_systemd_hears_ready_watchdog_and_stopping(trusted: Path) -> None:
     assert any(word.startswith("STATUS=") for word in heard)
 
 
-async def test_the_watchdog_starves_when_the_writer_hangs(trusted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A daemon that cannot store any more must not look alive; one whose disk fails still is."""
-
-    async def hang(*_: object) -> None:
-        await asyncio.Event().wait()
-
-    async def fail(*_: object) -> None:
-        raise StoreError("no space left")
-
-    outbox_path = trusted / "outbox.db"
-    async with Outbox.open(outbox_path, node=NODE, hash=sm3) as outbox:
-        assert await app._is_writer_alive(outbox)
-        monkeypatch.setattr(app, "WRITER_WAIT_S", 0.01)
-        monkeypatch.setattr(outbox, "head", hang)
-        assert not await app._is_writer_alive(outbox)
-        monkeypatch.setattr(outbox, "head", fail)
-        assert await app._is_writer_alive(outbox)
-
-
 async def test_a_task_that_dies_takes_the_daemon_down(trusted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug is not survived half: systemd starts it again. What was proven of the time is not lost."""
 
     async def die(*_: object, **__: object) -> None:
         raise RuntimeError("bug")
 
-    monkeypatch.setattr(app, "_prune", die)
+    monkeypatch.setattr(app.upkeep, "prune", die)
 
     with pytest.raises(ExceptionGroup):
         async with running(trusted, toml=configuration(trusted)) as daemon:

@@ -90,7 +90,7 @@ class Place:
             f'[api]\nport = 0\n[control]\nsocket = "{self.folder}/ctl"\n[intake]\nsame_act_s = 0\n'
             f'[uplink]\nenabled = true\nhost = "127.0.0.1"\nport = {self.port}\n'
             '[uplink.tls]\nca = "ca.pem"\ncert = "client.pem"\nkey = "client.key"\n'
-            f'[[readers]]\nname = "scanner-1"\ntype = "serial-line"\noptions.port = "{self.scanner.link}"\n'
+            f'[[readers]]\nname = "scanner-1"\ntype = "serial-scanner"\noptions.port = "{self.scanner.link}"\n'
         )
 
 

@@ -5,7 +5,7 @@ import pytest
 from edge.verdict import Carrier, Reason
 from tests.support.browser import SIZES, chromium
 from tests.support.desk import LOGIN, LOST, LOUD, new_desk
-from tests.support.node_view import READERS_LOST, STORE_DAMAGED, row
+from tests.support.node_view import READERS_LOST, SAM_EXPIRING, STORE_DAMAGED, row
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
@@ -26,6 +26,13 @@ async def test_fits_the_screen_and_is_readable(size):
         desk.node.rows.insert(0, row(carrier=Carrier.NATIONAL_DYNAMIC, reason=Reason.STATUS_NOT_COVERED, name="欧阳**"))
         await desk.open()
         found["loud"] = await desk.tab.evaluate(MEASURE)
+
+        notes = ["allergy", "warning", "expired", "partly_read"]
+        desk.node.rows.insert(0, row(carrier=Carrier.RHC, reason=Reason.PENDING_CITY, name="王**", notes=notes))
+        desk.node.state["sams"] = [SAM_EXPIRING]
+        await desk.open()
+        await desk.tab.locator(".chip:nth-child(1)").click()
+        found["health card"] = await desk.tab.evaluate(MEASURE)
 
         desk.node.state |= {"readers": READERS_LOST, "queue": {"waiting": 12345, "quarantined": 678}}
         await desk.open()

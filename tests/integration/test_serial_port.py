@@ -6,7 +6,6 @@ import fcntl
 import os
 import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,10 @@ import pytest
 from drivers.errors import ReaderLostError
 from drivers.reader import LostCause
 from drivers.transport.serial_port import Parity, SerialParameters, SerialPort
+from tests.support.nobody import as_nobody
 from tests.support.pty_port import PtyPort
 from tests.support.waiting import LIMIT_S, until
 
-NOBODY = 65_534
 SELECT_MAX = 1_024  # the highest descriptor that select knows, and one
 
 
@@ -37,19 +36,6 @@ async def cause_of_opening(path: Path, **parameters: object) -> str:
     with pytest.raises(ReaderLostError) as caught:
         await port.__aenter__()
     return caught.value.cause
-
-
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """Give up the rights of root, if the tests have them."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 async def test_bytes_come_as_they_were_sent(device: PtyPort) -> None:

@@ -24,7 +24,7 @@ def configuration(folder: Path, *, readers: tuple[str, ...] = (), extra: str = "
         f'[api]\nport = 0\n[control]\nsocket = "{folder}/ctl"\n'
     )
     for name in readers:
-        text += f'[[readers]]\nname = "{name}"\ntype = "serial-line"\noptions.port = "{folder}/{name}"\n'
+        text += f'[[readers]]\nname = "{name}"\ntype = "serial-scanner"\noptions.port = "{folder}/{name}"\n'
     return text + extra
 
 

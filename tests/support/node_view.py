@@ -12,7 +12,9 @@ STATUS = {
     "node": "370881-0042",
     "version": "0.1.0",
     "now_ms": NOW_MS,
-    "readers": [{"name": "scanner-1", "state": "ready"}],
+    "readers": [{"name": "scanner-1", "state": "ready", "since_ms": NOW_MS - 7_200_000}],
+    "feedback": [],
+    "sams": [],
     "uplink": {"state": "connected"},
     "queue": {"waiting": 0, "quarantined": 0},
     "trust": {
@@ -89,7 +91,7 @@ _MORNING = (
 )
 
 
-def row(*, ago_s=0, carrier=Carrier.EHC1, reason=Reason.VALID, delivery="saved", name=None, seq=1):
+def row(*, ago_s=0, carrier=Carrier.EHC1, reason=Reason.VALID, delivery="saved", name=None, seq=1, notes=None):
     """One of the last verdicts, `ago_s` before the fake node's now."""
     answer = {
         "id": f"{seq or 0:032x}",
@@ -101,7 +103,8 @@ def row(*, ago_s=0, carrier=Carrier.EHC1, reason=Reason.VALID, delivery="saved",
         "delivery": delivery,
         "seq": seq,
     }
-    return answer if name is None else answer | {"name": name}
+    known = {"name": name, "notes": notes}
+    return answer | {member: value for member, value in known.items() if value is not None}
 
 
 def morning():
@@ -112,6 +115,14 @@ def morning():
     ]
 
 
+SAM_EXPIRING = {
+    "number": "37080000000000001234",
+    "state": "expiring",
+    "type": "2",
+    "valid_until": "2026-12-05",
+    "days_left": 12,
+    "reader": "card-1",
+}
 READERS_LOST = [{"name": "scanner-1", "state": "lost"}]
 STORE_DAMAGED = {"writable": True, "damaged": True, "set_aside": 3}
 

@@ -33,7 +33,7 @@ S = 10**9
 
 
 class _Lamp:
-    async def signal(self, feedback: Feedback) -> None:
+    async def signal(self, feedback: Feedback, *, entry: object) -> None:
         """Nobody looks."""
 
 

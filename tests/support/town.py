@@ -20,14 +20,21 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.support.pty_port import PtyPort
+from tests.support.sdt_device import PtySdt, SdtDevice
 
 NODE = "370881-0042"
 READER = "scanner-1"
+ID_READER = "id-1"
 START_LIMIT_S = 30.0  # a loaded machine of two cores
 STOP_LIMIT_S = 25.0  # five times the 5 s that the daemon promises
 SCAN_LIMIT_S = 15.0
+HAND_S = 1.0  # between taking one card away and laying down the next; the reader must see that it is gone
 # One byte for each feedback, as a lamp on the scanner's line would understand it.
 LAMP = {b"A": "accept", b"P": "pending", b"C": "check", b"R": "refuse", b"T": "retry", b"N": "not_saved"}
+
+
+# The identity-card reader has no lamp: what it would show is what the page says.
+_LAMP_OF = {"ACCEPT": "accept", "ACCEPT_PENDING": "pending", "REFUSE": "refuse", "RETRY": "retry"}
 
 
 class TownError(Exception):
@@ -62,6 +69,7 @@ class Town:
         self.same_act_s = same_act_s
         self.broker_port = free_port()
         self.scanner = PtyPort(folder / "scanner")
+        self.id_reader = PtySdt(PtyPort(folder / "id-reader"), make=SdtDevice)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._closing = ExitStack()
 
@@ -69,6 +77,8 @@ class Town:
         for path in (self.folder, self.folder / "node", self.folder / "node" / "data"):
             path.mkdir(parents=True, exist_ok=True)
         self._closing.enter_context(self.scanner)
+        self.id_reader.plug()
+        self._closing.callback(self.id_reader.unplug)
         return self
 
     def __exit__(
@@ -110,7 +120,7 @@ class Town:
     def start_edge(self, *, wait_for_city: bool = True) -> None:
         """Start the daemon; ready when its reader is open and, unless told otherwise, the city's time is known."""
         self._start("edge", [sys.executable, "-m", "edge", "run", "--config", str(self.config)])
-        self._wait("edge", "its reader is open", lambda: self._reader_state() in ("ready", "open"))
+        self._wait("edge", "its readers are open", self._is_open)
         if wait_for_city:
             self._wait("edge", "it hears the city", lambda: self.status()["clock"]["anchored"])
 
@@ -144,6 +154,27 @@ class Town:
         if lamp is None:
             raise TownError(f"edge is not running{self._log_end('edge')}")
         return Shown(lamp=lamp, took_s=took_s, entry=self.recent(1)[0])
+
+    def lay(self, card: bytes) -> Shown:
+        """Lay an identity card on its reader, wait for the page's line of it, and take it away.
+
+        Args:
+            card: The 256 bytes of its text.
+
+        Raises:
+            TownError: No line.
+        """
+        before = [row["id"] for row in self.recent(1)]
+        begin = time.monotonic()
+        self.id_reader.device.lay(card)
+        self._wait(
+            "edge", "the card is read", lambda: [row["id"] for row in self.recent(1)] != before, limit_s=SCAN_LIMIT_S
+        )
+        took_s = time.monotonic() - begin
+        self.id_reader.device.take()
+        time.sleep(HAND_S)
+        entry = self.recent(1)[0]
+        return Shown(lamp=_LAMP_OF[entry["outcome"]], took_s=took_s, entry=entry)
 
     def offer(self, code: bytes) -> str | None:
         """Hold a code before the scanner; the lamp, or None where the daemon dies before it answers."""
@@ -209,9 +240,8 @@ class Town:
         except (OSError, http.client.HTTPException):
             return False
 
-    def _reader_state(self) -> str:
-        states: list[str] = [reader["state"] for reader in self.status()["readers"]]
-        return states[0] if states else ""
+    def _is_open(self) -> bool:
+        return all(reader["state"] == "ready" for reader in self.status()["readers"])
 
     def _log_end(self, name: str) -> str:
         text = self.log(name).read_text(errors="replace") if self.log(name).exists() else ""
@@ -275,13 +305,20 @@ dir = "{town.trust}"
 
 [[readers]]
 name = "{READER}"
-type = "serial-line"
+type = "serial-scanner"
 
 [readers.options]
 port = "{town.scanner.link}"
 
 [readers.options.signals]
 {signals}
+
+[[readers]]
+name = "{ID_READER}"
+type = "sdt"
+
+[readers.options]
+port = "{town.folder}/id-reader"
 
 [uplink]
 enabled = true

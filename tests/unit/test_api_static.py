@@ -5,16 +5,23 @@ import re
 
 import pytest
 
+from drivers.readers.id_card import SdtTrouble
 from edge.api import static
+from edge.card_verdict import CardNote
 from edge.messages import Language, load
 from edge.verdict import Carrier, Outcome, Reason, Rung
 
 FILES = static.load()
-SCRIPT = FILES["/app.js"].body.decode()
+SCRIPT = "".join(file.body.decode() for path, file in sorted(FILES.items()) if path.endswith(".js"))
 PAGE = FILES["/"].body.decode()
 STYLE = FILES["/style.css"].body.decode()
 
 CHOSEN_BY_STATE = {
+    "lost.": ("unplugged", "permission", "busy", "missing", "io", "no_service"),
+    "trouble.": tuple(SdtTrouble),
+    "note.": tuple(CardNote),
+    "sam.": ("expiring", "expired", "unreadable"),
+    "page.sam_": ("expiring", "expired", "unreadable"),
     "outcome.": tuple(Outcome),
     "reason.": tuple(Reason),
     "carrier.": tuple(Carrier),
@@ -92,7 +99,8 @@ def test_script_reads_on_old_browsers():
     """Nothing newer than ES2018 stands in the script."""
     newer = [
         *(r"\?\.\D", r"\?\?", r"\|\|=|&&=", r"catch\s*\{", r"\.(flat|flatMap|at|replaceAll|matchAll|fromEntries)\("),
-        *(r"\bimport\b", r"\bexport\b", r"#\w+\s*[=(;]", r"\d_\d", r"\d+n\b", r"\bglobalThis\b", r"\bstatic\b"),
+        *(r"\bimport\s*[.(]", r"\bexport\s*\*\s*as\b", r"#\w+\s*[=(;]", r"\d_\d", r"\d+n\b"),
+        *(r"\bglobalThis\b", r"\bstatic\b"),
     ]
 
     assert [pattern for pattern in newer if re.search(pattern, SCRIPT)] == []

@@ -14,36 +14,13 @@ import pytest
 from edge.__main__ import main
 from edge.errors import UnreachableError
 from edge.gm import sm3
-from edge.messages import Language, load
+from edge.messages import Language
 from edge.settings import parse
-from edge.status_text import status_lines
 from edge.verify_command import LINE_BYTES_MAX, lines_of
 from tests.support import vectors
 from tests.support.trust_folder import context, text_of, write_folder
 
 CONTEXTS = [described["name"] for described in vectors.load("ehc1")["contexts"]]
-STATUS: dict[str, Any] = {
-    "node": "n-1",
-    "version": "0.1.0",
-    "now_ms": 0,
-    "readers": [{"name": "scanner-1", "state": "ready"}, {"name": "scanner-2", "state": "lost"}],
-    "uplink": {"state": "offline"},
-    "queue": {"waiting": 3, "quarantined": 1, "oldest_ms": 1_795_399_200_000},
-    "trust": {
-        "empty": False,
-        "test_keys": False,
-        "rung": "AGING",
-        "age_s": 180_000,
-        "root": 1,
-        "issuers": 7,
-        "status": 31,
-        "problems": [{"file": "roster.json", "rule": "node"}],
-    },
-    "clock": {"anchored": True, "lo_ms": 1_795_399_200_000, "hi_ms": 1_795_399_200_400},
-    "store": {"writable": True},
-    "crypto": {"backend": "libcrypto"},
-    "api": {"state": "open"},
-}
 
 
 @pytest.fixture
@@ -317,6 +294,25 @@ def test_a_good_configuration_is_said_so(config: Path, capsys: pytest.CaptureFix
     assert json.loads(printed.out.splitlines()[-1]) == {"ok": True, "node": "n-1", "readers": 0, "test_keys": True}
 
 
+@pytest.mark.parametrize(("mode", "code"), [(0o600, 0), (0o644, 78), (None, 78)])
+def test_the_file_of_the_sams_pin_is_checked_before_a_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], mode: int | None, code: int
+) -> None:
+    """Who has just written it hears of a wrong mode or name from `check-config`, not from a service that fails."""
+    config, pin = tmp_path / "edge.toml", tmp_path / "sam.pin"
+    config.write_text(
+        f'[node]\nname = "n-1"\norg = "o"\ndata_dir = "{tmp_path}/data"\nkey_dir = "{tmp_path}"\n'
+        '[cards]\nsam_pin_file = "sam.pin"\n'
+    )
+    if mode is not None:
+        pin.write_text("123456\n")
+        pin.chmod(mode)
+
+    assert main(["check-config", "--config", str(config), "--lang", "en"]) == code
+
+    assert ("cards.sam_pin_file" in capsys.readouterr().err) is (code != 0)
+
+
 @pytest.mark.parametrize("command", ["check-config", "run", "status"])
 def test_a_bad_configuration_exits_with_78_and_names_the_key(
     command: str, config: Path, capsys: pytest.CaptureFixture[str]
@@ -446,62 +442,6 @@ def test_lines_are_split_at_their_ends_only() -> None:
 
     assert [line[:3] for line in lines] == [b"a", b"", b"xxx", b"b\rc", b"yyy", b"d"]
     assert len(lines[2]) == LINE_BYTES_MAX
-
-
-def test_the_status_is_aligned_and_says_everything() -> None:
-    """Chinese characters take two columns."""
-    lines = status_lines(STATUS, messages=load(Language.ZH))
-
-    assert lines[0] == "节点        n-1  (0.1.0)"
-    assert lines[1:3] == ["读卡器      scanner-1  就绪", "            scanner-2  已断开"]
-    assert "待上传      3 条，被退回 1 条  最早 2026-11-23 10:00:00" in lines
-    assert "            较新，2 天 前" in lines
-    assert "            roster.json 被拒绝（node）" in lines
-    assert any("误差不超过 0.4 秒" in line for line in lines)
-
-
-def test_the_status_of_a_bare_box_says_what_is_missing() -> None:
-    """No readers, no trust, no time, no disk, test keys: each in words."""
-    bare = STATUS | {
-        "readers": [],
-        "queue": {"waiting": 0, "quarantined": 0},
-        "trust": {"empty": True, "test_keys": True, "problems": []},
-        "clock": {"anchored": False, "lo_ms": 0},
-        "store": {"writable": False, "damaged": True, "set_aside": 3},
-        "crypto": {"backend": "gmssl"},
-        "api": {"state": "port_taken"},
-    }
-
-    text = "\n".join(status_lines(bare, messages=load(Language.EN)))
-
-    for words in (
-        "WARNING: test keys",
-        "there is no page",
-        "none configured",
-        "empty: no usable root",
-        "not certain",
-        "cannot be written",
-        "at least 3 records",
-    ):
-        assert words in text
-    assert "fallback" in text
-
-
-@pytest.mark.parametrize(("age_s", "words"), [(59, "59 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h")])
-def test_ages_are_said_in_the_largest_fitting_unit(age_s: int, words: str) -> None:
-    """Two of a unit at least, so nothing is rounded away that matters."""
-    trust = {name: value for name, value in STATUS["trust"].items() if name != "problems"} | {"age_s": age_s}
-
-    text = "\n".join(status_lines(STATUS | {"trust": trust}, messages=load(Language.EN)))
-
-    assert f"{words} old" in text
-
-
-def test_an_unknown_age_is_said_so() -> None:
-    """A rung without an age: no status was ever held."""
-    trust = {"empty": False, "test_keys": False, "rung": "OLD", "root": 1}
-
-    assert any("?" in line for line in status_lines(STATUS | {"trust": trust}, messages=load(Language.EN)))
 
 
 def test_unreachable_names_the_socket() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 import pytest
@@ -71,6 +71,17 @@ class ScriptedReader:
         if self.signal_error is not None:
             raise self.signal_error
         self.signals.append(feedback)
+
+
+class _Entering(ScriptedReader):
+    """A script whose opening is somebody else's."""
+
+    def __init__(self, script: ScriptedReader, *, enter: Callable[[], Awaitable[None]]) -> None:
+        super().__init__()
+        self.enter = enter
+
+    async def __aenter__(self) -> None:
+        await self.enter()
 
 
 def kept(script: ScriptedReader) -> KeptOpenReader:
@@ -156,6 +167,55 @@ async def test_a_loose_cable_is_not_opened_in_a_busy_loop() -> None:
 def test_every_wait_is_within_bounds(failed_count: int, jitter: float) -> None:
     """No wait is so short that it is a busy loop, nor so long that a plugged-in reader is late."""
     assert 0.125 <= wait_s(failed_count, jitter=jitter) <= WAIT_MAX_S <= 4.0
+
+
+@given(plugged_s=st.floats(min_value=0, max_value=900), jitter=st.floats(min_value=0, max_value=1))
+async def test_a_reader_is_back_soon_after_it_is_plugged_in(plugged_s: float, jitter: float) -> None:
+    """However long it was away, it is opened within 5 s of coming back: no wait grows beyond its bound."""
+    script = ScriptedReader()
+    opened_s: list[float] = []
+
+    async def enter() -> None:
+        if script.time_s < plugged_s:
+            raise ReaderLostError(LostCause.MISSING)
+        opened_s.append(script.time_s)
+        raise StopError
+
+    script.steps = ["never"]
+    reader = KeptOpenReader(
+        _Entering(script, enter=enter), clock_ns=script.clock_ns, sleep=script.sleep, jitter=lambda: jitter
+    )
+    with pytest.raises(StopError):
+        async for _ in reader.readings():
+            pass
+
+    assert opened_s[0] - plugged_s <= WAIT_MAX_S < 5.0
+
+
+async def test_what_a_family_knows_of_a_loss_stands_beside_the_cause(caplog: pytest.LogCaptureFixture) -> None:
+    """Said once as long as it is the same, and again when it is another."""
+    troubles = ["silent", "silent", "no_answer"]
+    script = ScriptedReader()
+    seen: list[tuple[str | None, str | None]] = []
+
+    async def enter() -> None:
+        if not troubles:
+            raise StopError
+        raise ReaderLostError(LostCause.IO, trouble=troubles.pop(0))
+
+    async def sleep(_seconds: float) -> None:
+        seen.append((reader.status.cause, reader.status.trouble))
+
+    reader = KeptOpenReader(_Entering(script, enter=enter), clock_ns=script.clock_ns, sleep=sleep)
+    with pytest.raises(StopError):
+        async for _ in reader.readings():
+            pass
+
+    assert seen == [("io", "silent"), ("io", "silent"), ("io", "no_answer")]
+    assert [line for line in logged(caplog) if line[0] == "WARNING"] == [
+        ("WARNING", "reader scanner-1: lost: silent"),
+        ("WARNING", "reader scanner-1: lost: no_answer"),
+    ]
 
 
 async def test_a_reader_that_ends_without_a_cause_is_lost_too() -> None:

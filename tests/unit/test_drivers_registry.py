@@ -3,7 +3,7 @@
 import pytest
 
 from drivers.errors import DriverError, UnknownReaderError
-from drivers.readers.serial_line import FAMILY, SerialLineReader, SerialLineSettings
+from drivers.readers.serial_scanner import FAMILY, SerialScannerReader, SerialScannerSettings
 from drivers.registry import READER_TYPES, load
 
 
@@ -13,22 +13,22 @@ def test_every_registered_type_loads() -> None:
         assert load(type_name).settings_type
 
 
-def test_serial_line_builds_its_reader() -> None:
+def test_serial_scanner_builds_its_reader() -> None:
     """A family makes a closed reader from its name and settings."""
-    family = load("serial-line")
+    family = load("serial-scanner")
 
     reader = family.build("scanner-1", settings=family.settings_type(port="/dev/null"))
 
     assert family is FAMILY
-    assert family.settings_type is SerialLineSettings
-    assert isinstance(reader, SerialLineReader)
+    assert family.settings_type is SerialScannerSettings
+    assert isinstance(reader, SerialScannerReader)
     assert reader.name == "scanner-1"
 
 
 def test_an_unknown_type_says_which_are_known() -> None:
     """A mistake in the configuration is answered with what can be written there."""
-    with pytest.raises(UnknownReaderError, match="'serial-lime'; known: serial-line") as caught:
-        load("serial-lime")
+    with pytest.raises(UnknownReaderError, match=r"'serial-scammer'; known: .*serial-scanner") as caught:
+        load("serial-scammer")
 
     assert isinstance(caught.value, DriverError)
 

@@ -9,93 +9,23 @@ import pytest
 
 import edge.intake
 from drivers.reader import Feedback
-from drivers.reading import Reading
-from edge.classify import carrier_table
-from edge.day_view import DayView
-from edge.gm import random_bytes
-from edge.intake import ACTS_MAX, Intake, Origin, Verifier
-from edge.ledger import Ledger
-from edge.machine_key import derive
-from edge.replay import ReplayCache
-from edge.seal import Sealer, open_body
-from edge.transaction import Kind, Step, Transaction, from_cbor
+from edge.acts import ACTS_MAX
+from edge.intake import OTHER_CODES_BURST_MAX
+from edge.rubbish import BURST_MAX
+from edge.transaction import Kind, Step
 from edge.verdict import Carrier, Reason
 from edge.verify import Examination
-from tests.support import vectors
-from tests.support.memory_store import MemoryStore
-from tests.support.set_boot import SetBoot, timekeeper_at
-from tests.support.trust_folder import context, text_of, trust_set, write_folder
+from tests.support.intake_desk import NODE, IntakeDesk
+from tests.support.trust_folder import context, text_of
 
-NODE = "n-1"
-S = 10**9
-CITY = vectors.key("city_encryption")
 SHOWN = text_of("holder presentation, fresh")
 ID_NO = "11010020171225006X"
 
 
-class _Lamp:
-    """Remembers what it was told, and how many records were stored then."""
-
-    def __init__(self, store: MemoryStore) -> None:
-        self.told: list[tuple[Feedback, int]] = []
-        self._store = store
-
-    async def signal(self, feedback: Feedback) -> None:
-        self.told.append((feedback, len(self._store.messages)))
-
-
-class _Desk:
-    """An intake with everything around it at hand."""
-
-    def __init__(self, folder: Path, *, same_act_s: int = 5, replay_max: int = 100) -> None:
-        described = context()
-        self.store = MemoryStore()
-        self.lamp = _Lamp(self.store)
-        self.day_view = DayView()
-        self.boot = SetBoot(wall_ms=described["lo_ms"])
-        timekeeper = timekeeper_at(lo_ms=described["lo_ms"], hi_ms=described["hi_ms"], boot=self.boot)
-        trust = trust_set(write_folder(folder))
-        self.replay = ReplayCache(entries_max=replay_max)
-        self.verifier = Verifier(
-            trust=lambda: trust,
-            now=timekeeper.now,
-            replay=self.replay,
-            table=carrier_table(legacy_card=["K[0-9]{6}"]),
-        )
-        self.intake = Intake(
-            origin=Origin(node=NODE, org="o", dept=None, operator="d01", step=Step.CONSULT),
-            verifier=self.verifier,
-            ledger=Ledger(
-                store=self.store,
-                sealer=Sealer(NODE, random_bytes=random_bytes),
-                machine_key=derive(b"box", random_bytes=random_bytes),
-                recipient=lambda: CITY.public,
-                now_b_ns=self.boot.now_b_ns,
-                day_view_days=1,
-            ),
-            timekeeper=timekeeper,
-            day_view=self.day_view,
-            random_bytes=random_bytes,
-            same_act_s=same_act_s,
-        )
-
-    async def show(self, text: str, *, at_s: float = 0, reader: str = "scanner-1") -> Reason:
-        data = text.encode()
-        reading = Reading(reader=reader, data=data, text=text, read_at_monotonic_ns=int(at_s * S))
-        return (await self.intake.take(reading, signals=self.lamp)).reason
-
-    def records(self) -> list[Transaction]:
-        secrets = {key.key_id: CITY.decrypt(key.wrapped) for key in self.store.keys}
-        return [
-            from_cbor(open_body(message.body, secret=secrets[message.key_id], node=NODE, message_id=message.message_id))
-            for message in self.store.messages
-        ]
-
-
 @pytest.fixture
-def desk(tmp_path: Path) -> _Desk:
+def desk(tmp_path: Path) -> IntakeDesk:
     """A node in the vectors' first context."""
-    return _Desk(tmp_path)
+    return IntakeDesk(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +38,7 @@ def desk(tmp_path: Path) -> _Desk:
     ],
 )
 async def test_every_reading_becomes_a_record_before_the_lamp_shines(
-    desk: _Desk, text: str, reason: Reason, feedback: Feedback
+    desk: IntakeDesk, text: str, reason: Reason, feedback: Feedback
 ) -> None:
     """A refused card is recorded, too; and the person is told after the commit."""
     assert await desk.show(text) == reason
@@ -118,7 +48,7 @@ async def test_every_reading_becomes_a_record_before_the_lamp_shines(
     assert [entry.seq for entry in desk.day_view] == [1]
 
 
-async def test_a_record_says_where_when_and_by_whom(desk: _Desk) -> None:
+async def test_a_record_says_where_when_and_by_whom(desk: IntakeDesk) -> None:
     """Everything the configuration and the clock know stands in it."""
     await desk.show(text_of("static"))
 
@@ -135,7 +65,7 @@ async def test_a_record_says_where_when_and_by_whom(desk: _Desk) -> None:
     assert (record.at.lo_ms, record.at.hi_ms) == (context()["lo_ms"], context()["hi_ms"])
 
 
-async def test_the_code_is_kept_only_where_the_city_must_judge_it_again(desk: _Desk) -> None:
+async def test_the_code_is_kept_only_where_the_city_must_judge_it_again(desk: IntakeDesk) -> None:
     """Presentations and pending carriers; never payment codes, never what was decided here (contracts 5.1)."""
     for at_s, text in enumerate(
         [SHOWN, ID_NO, text_of("static"), text_of("WeChat payment"), text_of("insurance code")]
@@ -145,14 +75,14 @@ async def test_the_code_is_kept_only_where_the_city_must_judge_it_again(desk: _D
     assert [record.code for record in desk.records()] == [SHOWN.encode(), ID_NO.encode(), None, None, None]
 
 
-async def test_a_legacy_card_is_counted_as_its_own_kind(desk: _Desk) -> None:
+async def test_a_legacy_card_is_counted_as_its_own_kind(desk: IntakeDesk) -> None:
     """The statistics ask for them."""
     await desk.show("K123456")
 
     assert [record.kind for record in desk.records()] == [Kind.LEGACY_CARD]
 
 
-async def test_the_same_code_on_the_same_reader_is_the_same_act(desk: _Desk) -> None:
+async def test_the_same_code_on_the_same_reader_is_the_same_act(desk: IntakeDesk) -> None:
     """No second record within five seconds, and the same answer."""
     first = await desk.show(SHOWN, at_s=0)
     again = await desk.show(SHOWN, at_s=5)
@@ -162,7 +92,7 @@ async def test_the_same_code_on_the_same_reader_is_the_same_act(desk: _Desk) -> 
     assert len(desk.records()) == len(list(desk.day_view)) == 1
 
 
-async def test_another_code_in_between_changes_nothing(desk: _Desk) -> None:
+async def test_another_code_in_between_changes_nothing(desk: IntakeDesk) -> None:
     """The act is the code's, not the last one's."""
     await desk.show(SHOWN, at_s=0)
     await desk.show(ID_NO, at_s=1)
@@ -171,7 +101,7 @@ async def test_another_code_in_between_changes_nothing(desk: _Desk) -> None:
     assert len(desk.records()) == 2
 
 
-async def test_later_it_is_another_act(desk: _Desk) -> None:
+async def test_later_it_is_another_act(desk: IntakeDesk) -> None:
     """A presentation that comes again after that is a replay."""
     await desk.show(SHOWN, at_s=0)
 
@@ -179,7 +109,7 @@ async def test_later_it_is_another_act(desk: _Desk) -> None:
     assert len(desk.records()) == 2
 
 
-async def test_a_code_that_stays_before_the_scanner_is_judged_anew(desk: _Desk) -> None:
+async def test_a_code_that_stays_before_the_scanner_is_judged_anew(desk: IntakeDesk) -> None:
     """The window counts from the act: nothing can be hidden by showing a code without a pause."""
     await desk.show(SHOWN, at_s=0)
     await desk.show(SHOWN, at_s=4)
@@ -187,16 +117,27 @@ async def test_a_code_that_stays_before_the_scanner_is_judged_anew(desk: _Desk) 
     assert await desk.show(SHOWN, at_s=5.001) == Reason.REPLAYED
 
 
-async def test_another_reader_is_another_act(desk: _Desk) -> None:
+async def test_another_reader_is_another_act(desk: IntakeDesk) -> None:
     """Two readers, two acts."""
     await desk.show(SHOWN, reader="scanner-1")
 
     assert await desk.show(SHOWN, reader="scanner-2") == Reason.REPLAYED
 
 
+async def test_noise_that_looks_like_another_code_is_not_recorded_without_end(desk: IntakeDesk) -> None:
+    """Random digits make payment codes; a line of people with real ones is recorded, and old cards are all counted."""
+    codes = [f"13{number:016d}" for number in range(OTHER_CODES_BURST_MAX + 5)]
+
+    shown = [await desk.show(code) for code in codes]
+
+    assert shown == [Reason.NOT_A_HEALTH_CARD] * OTHER_CODES_BURST_MAX + [None] * 5
+    assert desk.intake.noise_count("scanner-1") == 5
+    assert await desk.show("K123456") is Reason.NOT_A_HEALTH_CARD
+
+
 async def test_same_act_can_be_switched_off(tmp_path: Path) -> None:
     """A window of 0 s makes each reading an act."""
-    desk = _Desk(tmp_path, same_act_s=0)
+    desk = IntakeDesk(tmp_path, same_act_s=0)
 
     await desk.show(ID_NO)
     await desk.show(ID_NO)
@@ -204,18 +145,29 @@ async def test_same_act_can_be_switched_off(tmp_path: Path) -> None:
     assert len(desk.records()) == 2
 
 
-async def test_what_a_reader_brings_does_not_grow_memory(desk: _Desk) -> None:
+async def test_what_a_reader_brings_does_not_grow_memory(desk: IntakeDesk) -> None:
     """Of many codes only the newest are remembered as acts."""
     for number in range(ACTS_MAX + 1):
-        await desk.show(f"code {number}")
+        await desk.show(f"K{number:06d}")
 
-    await desk.show(f"code {ACTS_MAX}")
+    await desk.show(f"K{ACTS_MAX:06d}")
     assert len(desk.records()) == ACTS_MAX + 1
-    await desk.show("code 0")
+    await desk.show("K000000")
     assert len(desk.records()) == ACTS_MAX + 2
 
 
-async def test_two_readers_at_the_same_moment_accept_a_presentation_once(desk: _Desk) -> None:
+async def test_noise_is_answered_and_not_recorded_without_end(desk: IntakeDesk) -> None:
+    """What no table knows is recorded as often as a person could show it; the rest is counted, and cards still work."""
+    shown = [await desk.show(f"noise {number}", at_s=number / 100) for number in range(BURST_MAX + 30)]
+
+    assert shown == [Reason.MALFORMED] * BURST_MAX + [None] * 30
+    assert len(desk.records()) == len(list(desk.day_view)) == BURST_MAX
+    assert desk.lamp.told[-1] == (Feedback.RETRY, BURST_MAX)
+    assert (desk.intake.noise_count("scanner-1"), desk.intake.noise_count("scanner-2")) == (30, 0)
+    assert await desk.show(text_of("static"), at_s=1) is Reason.VALID
+
+
+async def test_two_readers_at_the_same_moment_accept_a_presentation_once(desk: IntakeDesk) -> None:
     """The second sees it on its way into the store."""
     desk.store.gate.clear()
     first = asyncio.ensure_future(desk.show(SHOWN, reader="scanner-1"))
@@ -227,7 +179,7 @@ async def test_two_readers_at_the_same_moment_accept_a_presentation_once(desk: _
     assert [await first, await second] == [Reason.VALID, Reason.REPLAYED]
 
 
-async def test_not_saved_is_told_and_may_be_tried_again(desk: _Desk, caplog: pytest.LogCaptureFixture) -> None:
+async def test_not_saved_is_told_and_may_be_tried_again(desk: IntakeDesk, caplog: pytest.LogCaptureFixture) -> None:
     """A presentation that could not be stored is no replay when it is shown again (faults 9)."""
     desk.store.is_broken = True
     await desk.show(SHOWN, at_s=0)
@@ -245,13 +197,13 @@ async def test_not_saved_is_told_and_may_be_tried_again(desk: _Desk, caplog: pyt
 
 async def test_a_full_replay_cache_makes_a_presentation_unsure(tmp_path: Path) -> None:
     """Nothing is evicted; the city decides."""
-    desk = _Desk(tmp_path, replay_max=0)
+    desk = IntakeDesk(tmp_path, replay_max=0)
 
     assert await desk.show(SHOWN) == Reason.CLOCK_UNSURE
 
 
 async def test_a_fault_in_the_verifier_is_internal_and_says_nothing_of_the_code(
-    desk: _Desk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    desk: IntakeDesk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The person is served, the city decides, and the log holds the place but not the text (contracts 4)."""
 
@@ -268,7 +220,7 @@ async def test_a_fault_in_the_verifier_is_internal_and_says_nothing_of_the_code(
     assert ID_NO not in caplog.text
 
 
-async def test_a_lost_task_leaves_the_presentation_free(desk: _Desk) -> None:
+async def test_a_lost_task_leaves_the_presentation_free(desk: IntakeDesk) -> None:
     """Cancelled before the commit, it may be shown again."""
     desk.store.gate.clear()
     task = asyncio.ensure_future(desk.show(SHOWN))
@@ -281,7 +233,7 @@ async def test_a_lost_task_leaves_the_presentation_free(desk: _Desk) -> None:
     assert await desk.show(SHOWN) == Reason.VALID
 
 
-async def test_the_page_sees_a_name_only_masked(desk: _Desk) -> None:
+async def test_the_page_sees_a_name_only_masked(desk: IntakeDesk) -> None:
     """The line of a card that names its holder."""
     await desk.show(text_of("static with person"))
 

@@ -1,6 +1,7 @@
 """The texts: complete, the same keys in both languages, the same places to fill in."""
 
 import ast
+import re
 import string
 import tomllib
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
+import drivers
 import edge
 from edge.messages import Language, Messages, language_of, load
 from edge.settings import all_keys
@@ -105,6 +107,18 @@ def _texts(value: ast.expr) -> Iterator[str]:
             yield "".join(str(part.value) if isinstance(part, ast.Constant) else "7" for part in parts)
 
 
+def _expectations_of_drivers() -> Iterator[str]:
+    """What the settings of our drivers expect: ``option: expected ...``, as their ValueError says."""
+    for path in Path(*drivers.__path__).rglob("*.py"):
+        nodes = [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+        parts = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+        for node in nodes:
+            for text in _texts(node) if isinstance(node, ast.expr) and id(node) not in parts else ():
+                option, _, expected = text.partition(": expected ")
+                if re.fullmatch(r"[a-z_.7]+", option) and expected not in {"", "7"}:
+                    yield expected
+
+
 def _descriptions() -> Iterator[str]:
     for path, table in all_keys():
         hint = get_type_hints(table, include_extras=True)[path.rsplit(".", 1)[-1]]
@@ -123,7 +137,11 @@ def test_every_expectation_has_its_chinese() -> None:
     messages = load(Language.ZH)
     wanted = {*_expectations(), *_descriptions(), "one of a, b", "300..921600", "at most 64 bytes without NUL", "text"}
 
+    of_drivers = {*_expectations_of_drivers()}
+    wanted |= of_drivers
+
     assert len(wanted) > 50
+    assert len(of_drivers) > 10
     assert {english for english in wanted if messages.expected(english) == english} == set()
 
 

@@ -4,26 +4,30 @@ import base64
 import json
 import re
 import zlib
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from drivers.reading import Medium, Reading
 from edge import dsse, preset_dictionary, trust
 from edge.__main__ import main
+from edge.card_content import Allergy, Holder, ResidentHealthCard, SamUse, Unread, UnreadFile
 from edge.clock import Answer, ClockState, Mark, hear, interval
 from edge.ehc_code import base45_decode, parse
 from edge.gm import hmac_sm3, public_key, sm3, sm4_gcm_open
 from edge.seal import open_body
 from edge.status_delta import apply_delta
 from edge.status_list import HashedList, StatusList, check_list
-from edge.transaction import Kind, Step, from_cbor
+from edge.transaction import Kind, Step, from_cbor, to_cbor
 from edge.verdict import OUTCOME_OF, Outcome, Reason
 from sync import cbor, chain, wire
 from sync.asking import Ask, BlobPiece, Fetch, Order
 from sync.judge import Asked, Odd, OpenEpoch, Own, judge_batch, judge_hello
 from sync.ledger import Settlement, Snapshot
 from tests.support import vectors
+from tests.support.intake_desk import IntakeDesk
 from tests.support.trust_folder import write_folder
 
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -265,6 +269,37 @@ def test_a_record_is_sealed_once_and_chained() -> None:
     assert chain.start(NODE, 1, hash=sm3) == before
     assert sm3(b"".join(body)) == digest
     assert chain.link(before, seq=1, message_id=message_id, digest=digest, hash=sm3) == head
+
+
+async def test_a_chip_card_is_recorded_with_what_it_says_and_its_sam_on_its_own(tmp_path: Path) -> None:
+    """Sections 3.5 and 6.1, through the node's own intake."""
+    used, _ = examples = json_of("record.cards")
+    said = used["data"]["card"]
+    code = bytes.fromhex(used["code"].removeprefix("h'").removesuffix("'"))
+    sam = examples[1]["data"]
+    content = ResidentHealthCard(
+        card_no=said["card_no"],
+        valid_until=date.fromisoformat(said["valid_until"]),
+        holder=Holder(
+            name=said["name"],
+            sex=said["sex"],
+            nation=said["nation"],
+            birth=date.fromisoformat(said["birth"]),
+            id_no=used["subject"]["id_no"],
+        ),
+        allergies=(Allergy(substance="青霉素", reaction="皮疹"),),
+        sam_use=SamUse(number=used["terminal"]["sam_no"], type=sam["type"], files=tuple(sam["files"])),
+        unread=tuple(UnreadFile(file=file, cause=Unread(cause)) for file, cause in said["unread"]),
+    )
+    desk = IntakeDesk(tmp_path)
+
+    await desk.take(Reading(reader="card-1", data=code, medium=Medium.ICC, content=content, read_at_monotonic_ns=0))
+
+    use, sam_use = desk.records()
+    records = [shown(cbor.decode(to_cbor(record), bytes_max=5000)) for record in (use, sam_use)]
+    assert [holds(example, record) for example, record in zip(examples, records, strict=True)] == [True, True]
+    assert [record["data"] for record in records] == [example["data"] for example in examples]
+    assert sam_use.refers == use.id
 
 
 def test_a_receipt_is_a_signed_frame() -> None:

@@ -1,9 +1,11 @@
 """Secrets in files: made once, private, never taken on trust, and called by the key that names them."""
 
+from pathlib import Path
+
 import pytest
 
 from edge.errors import ConfigError
-from edge.secret_file import read_or_make_secret, read_secret
+from edge.secret_file import read_or_make_secret, read_pin, read_secret
 
 
 @pytest.fixture
@@ -99,3 +101,33 @@ def test_a_secret_that_cannot_be_read_is_a_configuration_error(path):
     with pytest.raises(ConfigError, match="a file that this account can read"):
         read_secret(path, where=str(path))
     assert read_secret(path / "none", where="x") is None
+
+
+def test_a_pin_is_read_as_hex(tmp_path: Path) -> None:
+    """The issuer's letter gives digits; blanks between bytes and at the ends do not count."""
+    path = tmp_path / "sam.pin"
+    path.write_text("12 34 56\n", encoding="ascii")
+    path.chmod(0o600)
+
+    assert read_pin(path, key="cards.sam_pin_file") == bytes.fromhex("123456")
+    assert read_pin(Path(), key="cards.sam_pin_file") is None
+
+
+@pytest.mark.parametrize("content", [b"", b"1", b"12", b"secret", b"\xff\xfe", b"12" * 9])
+def test_what_is_no_pin_is_refused_without_being_shown(tmp_path: Path, content: bytes) -> None:
+    """The error names the key and what was expected."""
+    path = tmp_path / "sam.pin"
+    path.write_bytes(content)
+    path.chmod(0o600)
+
+    with pytest.raises(ConfigError) as caught:
+        read_pin(path, key="cards.sam_pin_file")
+
+    assert caught.value.expected == "2..8 bytes in hex"
+    assert caught.value.where == f"cards.sam_pin_file ({path})"
+
+
+def test_a_pin_that_is_named_and_missing_is_a_mistake(tmp_path: Path) -> None:
+    """Whoever names a file means one."""
+    with pytest.raises(ConfigError, match="a file that is there"):
+        read_pin(tmp_path / "sam.pin", key="cards.sam_pin_file")

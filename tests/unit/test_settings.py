@@ -9,15 +9,27 @@ from typing import Any
 import pytest
 from msgspec.structs import fields
 
-from drivers.readers.serial_line import SerialLineSettings
+from drivers.feedback.registry import FEEDBACK_TYPES
+from drivers.feedback.serial_signal import SerialSignalSettings
+from drivers.readers.serial_scanner import SerialScannerSettings
 from edge.errors import ConfigError
-from edge.settings import FILE_BYTES_MAX, LogLevel, Settings, all_keys, load, parse, reader_options
+from edge.messages import Language
+from edge.messages import load as load_messages
+from edge.settings import FILE_BYTES_MAX, LogLevel, Settings, all_keys, feedback_options, load, parse, reader_options
 from edge.transaction import Step
 
 CONFIG = Path(__file__).parents[2] / "config"
 BORN = b'[node]\nname = "n-1"\norg = "o"\n'
-SCANNER = "[[readers]]\nname = 'a'\ntype = 'serial-line'\n[readers.options]\n"
-WITHOUT_DEFAULT = {"node.name", "node.org", "readers.name", "readers.type"}
+SCANNER = "[[readers]]\nname = 'a'\ntype = 'serial-scanner'\n[readers.options]\n"
+WITHOUT_DEFAULT = {
+    "feedback.name",
+    "feedback.type",
+    "node.name",
+    "node.org",
+    "readers.name",
+    "readers.type",
+    "sams.number",
+}
 
 
 def _example() -> str:
@@ -55,14 +67,48 @@ def test_the_example_shows_every_key_and_no_other() -> None:
 
     known = {path for path, _ in all_keys()}
 
-    options = {f"readers.options.{option.name}" for option in dataclasses.fields(SerialLineSettings)}
-    assert shown == known - {"readers.options"} | options
-    shown_options = reader_options(parse(uncommented.encode()).readers[0])
-    assert shown_options == SerialLineSettings(port=shown_options.port)
+    options = {f"readers.options.{option.name}" for option in dataclasses.fields(SerialScannerSettings)}
+    options |= {f"feedback.options.{option.name}" for option in dataclasses.fields(SerialSignalSettings)}
+    assert shown == known - {"readers.options", "feedback.options"} | options
+
+
+def test_the_example_shows_every_option_of_each_reader_in_it() -> None:
+    """Each block of a reader shows all that its type takes, with the defaults where there are any."""
+    uncommented = re.sub(r"^# (\[|[a-z_]+ = )", r"\1", _example(), flags=re.MULTILINE)
+    tables = tomllib.loads(uncommented)["readers"]
+
+    for table, reader in zip(tables, parse(uncommented.encode()).readers, strict=True):
+        shown = reader_options(reader)
+        options = dataclasses.fields(shown)
+        needed = {
+            option.name: getattr(shown, option.name)
+            for option in options
+            if option.default is option.default_factory is dataclasses.MISSING
+        }
+        assert table["options"].keys() == {option.name for option in options}
+        assert shown == type(shown)(**needed)
+
+
+def test_the_example_shows_each_feedback_device_with_its_defaults() -> None:
+    """One block of each type, with all that the type takes; what has a default stands there with it."""
+    uncommented = re.sub(r"^# (\[|[a-z_]+ = )", r"\1", _example(), flags=re.MULTILINE)
+    tables = tomllib.loads(uncommented)["feedback"]
+
+    assert {table["type"] for table in tables} == set(FEEDBACK_TYPES)
+    for table, device in zip(tables, parse(uncommented.encode()).feedback, strict=True):
+        shown = feedback_options(device)
+        options = dataclasses.fields(shown)
+        needed = {
+            option.name: getattr(shown, option.name)
+            for option in options
+            if option.default is option.default_factory is dataclasses.MISSING
+        }
+        assert table["options"].keys() == {option.name for option in options}
+        assert shown == type(shown)(**needed)
 
 
 def test_every_key_but_the_born_ones_has_a_default() -> None:
-    """A box needs a name and an organisation, a reader a name and a type."""
+    """A box needs a name and an organisation, a reader and a lamp a name and a type, a SAM its number."""
     without = {
         path
         for path, table in all_keys()
@@ -73,12 +119,46 @@ def test_every_key_but_the_born_ones_has_a_default() -> None:
     assert without == WITHOUT_DEFAULT
 
 
-def test_the_clinic_configuration_is_usable() -> None:
-    """What a clinic copies passes the check."""
-    settings = load(CONFIG / "clinic.toml")
+@pytest.mark.parametrize(
+    ("name", "readers", "devices"),
+    [
+        ("clinic", ["serial-scanner"], []),
+        ("van", ["serial-scanner", "pcsc"], []),
+        ("kiosk", ["serial-scanner", "sdt"], ["line-file", "voice", "ticket"]),
+    ],
+)
+def test_what_people_copy_is_usable(name: str, readers: list[str], devices: list[str]) -> None:
+    """The configurations of a clinic, a team and a kiosk pass the check as they are."""
+    settings = load(CONFIG / f"{name}.toml")
 
     assert settings.uplink.enabled
-    assert settings.readers[0].options == {"port": "/dev/serial/by-id/usb-scanner-if00"}
+    assert [reader.type for reader in settings.readers] == readers
+    assert [device.type for device in settings.feedback] == devices
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("[[sams]]\nnumber = '12'\n", "sams[0].number"),
+        (f"[[sams]]\nnumber = '{'aa' * 10}'\n[[sams]]\nnumber = '{'AA' * 10}'\n", "sams[1].number"),
+        ("[[feedback]]\nname = 'a'\ntype = 'secret'\n", "feedback[0].type"),
+        ("[[feedback]]\nname = 'a'\ntype = 'voice'\noptions = { secret = 1 }\n", "feedback[0].options.secret"),
+        (2 * "[[feedback]]\nname = 'a'\ntype = 'voice'\noptions.folder = '/c'\n", "feedback[1].name"),
+        ("[cards]\nfiles = 'secret'\n", "cards.files"),
+    ],
+)
+def test_wrong_cards_and_devices_are_named(text: str, where: str) -> None:
+    """The key, and never the value found."""
+    error = _refused(text)
+
+    assert error.where == where
+    assert "secret" not in error.expected
+
+
+def test_the_pin_file_lies_below_the_keys() -> None:
+    """As every secret does; an empty path stays empty."""
+    assert parse(BORN).cards.sam_pin_file == Path()
+    assert parse(BORN + b'key_dir = "/k"\n[cards]\nsam_pin_file = "sam.pin"\n').cards.sam_pin_file == Path("/k/sam.pin")
 
 
 def test_relative_paths_lie_below_their_folder() -> None:
@@ -118,7 +198,7 @@ def test_relative_paths_lie_below_their_folder() -> None:
         ("[[readers]]\nname = 'a b'\ntype = 'x'\n", "readers[0].name"),
         ("[[readers]]\nname = 'a'\n", "readers[0].type"),
         (
-            "[[readers]]\nname = 'a'\ntype = 'serial-line'\noptions.port = '/p'\n[[readers]]\nname = 'a'\ntype = 'x'\n",
+            SCANNER + "port = '/p'\n[[readers]]\nname = 'a'\ntype = 'x'\n",
             "readers[1].name",
         ),
         ("[[readers]]\nname = 'a'\ntype = 'x'\noptions = 'secret'\n", "readers[0].options"),
@@ -177,8 +257,35 @@ def test_what_is_expected_is_said_with_unit_and_range() -> None:
     """The message can be obeyed without a manual."""
     assert _refused("[storage]\nkeep_days = 0\n").expected == "a number of days, 1..3650"
     assert _refused(SCANNER + "port = 5\n").expected == "text"
-    assert _refused(SCANNER + "port = '/p'\nparity = 'x'\n").expected == "a value that config/edge.example.toml names"
+    assert _refused(SCANNER + "port = '/p'\nparity = 'x'\n").expected == "one of none, even, odd"
+    assert _refused(SCANNER + "port = '/p'\nbytesize = 9\n").expected == "one of 7, 8"
     assert _refused("[log]\nlevel = 'x'\n").expected == "one of debug, info, warning, error"
+
+
+@pytest.mark.parametrize(
+    ("options", "where", "expected"),
+    [
+        ("", "port", "a value, because it has no default"),
+        ("prot = '/p'", "prot", "an option of this type: port, model, baud, "),
+        ("port = '/p'\nmodel = 'acme'", "model", "the absolute path of a model's file, or one of "),
+        ("port = '/p'\nsignals = {green = '1b'}", "signals", "one of accept, pending, check, refuse, "),
+    ],
+)
+def test_the_usual_mistakes_in_a_scanners_options_are_told_plainly(options: str, where: str, expected: str) -> None:
+    """What is missing, misspelt or unknown is named, and what there is instead; in Chinese, too."""
+    fault = _refused(SCANNER + options + "\n")
+
+    assert fault.where == f"readers[0].options.{where}"
+    assert fault.expected.startswith(expected)
+    assert load_messages(Language.ZH).expected(fault.expected) != fault.expected
+
+
+def test_an_option_beside_its_table_is_told_where_it_belongs() -> None:
+    """Everybody forgets the second header once."""
+    fault = _refused("[[readers]]\nname = 's'\ntype = 'serial-scanner'\nport = '/p'\n")
+
+    assert fault.where == "readers[0].port"
+    assert "below [readers.options]" in fault.expected
 
 
 @pytest.mark.parametrize("data", [b"\xff", b"a = ", b"a = 1\na = 2\n"])
@@ -232,3 +339,14 @@ def _paths_of(table: dict[str, Any], prefix: str = "") -> list[str]:
         else:
             paths.append(path)
     return paths
+
+
+def test_a_model_fills_in_what_the_configuration_leaves_out() -> None:
+    """What is written wins over what the model says; a model that is none is named."""
+    block = "[[readers]]\nname = 'a'\ntype = 'serial-scanner'\n[readers.options]\nport = '/p'\nmodel = "
+
+    modelled = reader_options(parse(BORN + f"{block}'generic-115200'\n".encode()).readers[0])
+    own = reader_options(parse(BORN + f"{block}'generic-115200'\nbaud = 2400\n".encode()).readers[0])
+
+    assert (modelled.baud, own.baud) == (115_200, 2_400)
+    assert _refused(f"{block}'secret'\n").where == "readers[0].options.model"

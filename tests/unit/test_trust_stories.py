@@ -175,7 +175,7 @@ class _Counting:
 
 
 class _Dark:
-    async def signal(self, feedback: object) -> None:
+    async def signal(self, feedback: object, *, entry: object) -> None:
         """No lamp."""
 
 
