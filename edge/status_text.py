@@ -67,8 +67,7 @@ def _rows(status: Mapping[str, Any], *, messages: Messages) -> Iterator[tuple[st
     yield messages.text("status.queue"), _queue(status["queue"], messages=messages)
     yield from _trust(status["trust"], messages=messages)
     yield messages.text("status.clock"), _clock(status["clock"], messages=messages)
-    is_writable = status["store"]["writable"]
-    yield messages.text("status.store"), messages.text("status.store_" + ("writable" if is_writable else "broken"))
+    yield messages.text("status.store"), messages.text("status.store_" + _store_state(status["store"]))
     if status["store"].get("damaged"):
         yield "", messages.text("status.store_damaged", lost=status["store"].get("set_aside", 0))
     yield messages.text("status.crypto"), messages.text("status.crypto_" + status["crypto"]["backend"])
@@ -94,6 +93,12 @@ def _sam(sam: Mapping[str, Any], *, messages: Messages) -> str:
     facts += [sam[name] for name in ("place", "purpose", "responsible", "reader") if name in sam]
     facts += [messages.text("unread." + unread["cause"], file=unread["file"]) for unread in sam.get("unread", ())]
     return "  ".join(facts)
+
+
+def _store_state(store: Mapping[str, Any]) -> str:
+    if store["writable"]:
+        return "writable"
+    return "no_city_key" if store.get("cause") == "no_city_key" else "broken"
 
 
 def _queue(queue: Mapping[str, Any], *, messages: Messages) -> str:

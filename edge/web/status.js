@@ -30,9 +30,12 @@ function readers(status) {
 
 // What brings a lost reader back: the cable is only one of the causes.
 export function mending(all) {
-  const lost = all.find((reader) => reader.cause);
-  if (lost && has("trouble." + lost.trouble)) return text("trouble." + lost.trouble);
-  return text(lost ? "lost." + lost.cause : "page.help_readers_bad");
+  const how = (reader) => {
+    if (has("trouble." + reader.trouble)) return text("trouble." + reader.trouble);
+    return text(reader.cause ? "lost." + reader.cause : "page.help_readers_bad");
+  };
+  const lost = all.filter((reader) => reader.state === "lost");
+  return joined(lost.map((reader) => (all.length > 1 ? reader.name + " " : "") + how(reader)));
 }
 
 function network(status) {

@@ -69,3 +69,18 @@ async def test_a_lost_reader_says_what_brings_it_back(desk, cause):
     card = "".join((await desk.tab.locator("#stop").inner_text()).split())
     assert "".join(WORDS["lost"][cause].split()) in card
     assert "".join(WORDS["page"]["help_readers_bad"].split()) not in card
+
+
+async def test_two_lost_readers_are_told_apart(desk):
+    """Each by its name, with what brings it back."""
+    desk.node.state["readers"] = [
+        {"name": "scanner-1", "state": "lost", "cause": "unplugged", "since_ms": 0},
+        {"name": "id-1", "state": "lost", "cause": "io", "trouble": "sam_not_authorised", "since_ms": 0},
+    ]
+    await desk.open()
+
+    await desk.tab.wait_for_selector("#stop:not([hidden])")
+
+    card = "".join((await desk.tab.locator("#stop").inner_text()).split())
+    for name, words in (("scanner-1", WORDS["lost"]["unplugged"]), ("id-1", WORDS["trouble"]["sam_not_authorised"])):
+        assert name + "".join(words.split()) in card

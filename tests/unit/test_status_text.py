@@ -168,3 +168,11 @@ def test_what_a_family_knows_goes_before_the_cause(lost: dict[str, str], words: 
 def test_a_line_commands_no_terminal(code: int) -> None:
     """A card reader names its slots as it likes; a name could clear the screen or turn the line round."""
     assert shown(f"王小宝{chr(code)}2J  Slot 00") == "王小宝\N{REPLACEMENT CHARACTER}2J  Slot 00"
+
+
+def test_a_box_without_the_citys_key_does_not_blame_the_disk() -> None:
+    """Nothing can be sealed without a root document: that is what must be brought."""
+    lines = status_lines(STATUS | {"store": {"writable": False, "cause": "no_city_key"}}, messages=load(Language.ZH))
+
+    assert any("没有市级密钥" in line for line in lines)
+    assert not any("无法写入" in line for line in lines)

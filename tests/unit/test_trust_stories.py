@@ -11,12 +11,13 @@ import pytest
 import edge.intake
 from drivers.reading import Reading
 from edge import timekeeper
+from edge.acts import ACTS_MAX
 from edge.classify import DEFAULT_TABLE, Classified
 from edge.day_view import ENTRIES_MAX, DayView
 from edge.ehc_code import STATIC_CARD, card_bytes
 from edge.examination import Examination, ReplayEntry
 from edge.gm import PrivateKey, random_bytes
-from edge.intake import ACTS_MAX, Intake, Origin, Verifier
+from edge.intake import Intake, Origin, Verifier
 from edge.replay import REPLAY_ENTRIES_MAX, ReplayCache
 from edge.timekeeper import Timekeeper
 from edge.transaction import Step
