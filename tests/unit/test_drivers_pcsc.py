@@ -197,6 +197,18 @@ def test_one_slot_is_never_both() -> None:
 @pytest.mark.parametrize(
     "state", [replace(CARD_IN, is_mute=True), replace(CARD_IN, atr=b""), replace(CARD_IN, atr=b"\x3b")]
 )
+def test_a_mute_sam_is_nobodys_card(state: SlotState) -> None:
+    """It is dropped, and nobody at the desk is told to try again: there was no card of theirs."""
+    sam = replace(state, reader=SAM.reader)
+    desk = FakeDesk(changes=[[CARD, sam], [CARD, sam]], cards={CARD.reader: ToyCard("Li Si"), SAM.reader: ToySam()})
+
+    assert desk.run(sam_reader="01") == ["dropped"]
+    assert None not in desk.story
+
+
+@pytest.mark.parametrize(
+    "state", [replace(CARD_IN, is_mute=True), replace(CARD_IN, atr=b""), replace(CARD_IN, atr=b"\x3b")]
+)
 def test_a_mute_card_is_told_once(state: SlotState) -> None:
     """A card the wrong way round has no answer to reset: nobody talks to it, and the person hears of it."""
     desk = FakeDesk(changes=[[state], [state]])

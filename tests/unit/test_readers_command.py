@@ -130,6 +130,14 @@ def test_what_no_configuration_names_is_listed(daemon: Callable[..., None], tmp_
     assert "USB 1a2b:3c4d" in "\n".join(list_lines(listed, messages=messages))
 
 
+def test_what_is_not_known_is_left_out(messages: Any) -> None:
+    """A reader of which nobody can say how it is, and a reading that is nobody's card."""
+    listed = {"daemon": True, "readers": [{"name": "a", "type": "replay"}], "unnamed": [], "shadowed": []}
+
+    assert any(line.endswith("a  replay") for line in list_lines(listed, messages=messages))
+    assert len(reading_lines({"reader": "a"}, messages=messages)) == 1
+
+
 def test_a_bare_node_says_that_nothing_is_configured(daemon: Callable[..., None], messages: Any) -> None:
     """And lists without an error."""
     text = "\n".join(list_lines(readers_command.list_readers(configured(), devices=list), messages=messages))

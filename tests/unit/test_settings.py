@@ -12,6 +12,7 @@ from msgspec.structs import fields
 from drivers.feedback.registry import FEEDBACK_TYPES
 from drivers.feedback.serial_signal import SerialSignalSettings
 from drivers.readers.serial_scanner import SerialScannerSettings
+from edge import driver_options
 from edge.errors import ConfigError
 from edge.messages import Language
 from edge.messages import load as load_messages
@@ -350,3 +351,20 @@ def test_a_model_fills_in_what_the_configuration_leaves_out() -> None:
 
     assert (modelled.baud, own.baud) == (115_200, 2_400)
     assert _refused(f"{block}'secret'\n").where == "readers[0].options.model"
+
+
+def test_a_driver_that_says_nothing_useful_is_answered_all_the_same() -> None:
+    """Another maker's settings may refuse in words of their own: the block is named, their words are not shown."""
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Odd:
+        port: str
+
+        def __post_init__(self) -> None:
+            raise ValueError("secret")
+
+    with pytest.raises(ConfigError) as caught:
+        driver_options._converted({"port": "/p"}, Odd, where="readers[0].options")
+
+    assert caught.value.where == "readers[0].options"
+    assert "secret" not in caught.value.expected

@@ -176,3 +176,15 @@ def test_a_box_without_the_citys_key_does_not_blame_the_disk() -> None:
 
     assert any("没有市级密钥" in line for line in lines)
     assert not any("无法写入" in line for line in lines)
+
+
+def test_a_trust_set_without_a_rung_has_no_line_of_its_age() -> None:
+    """A root alone: nothing says yet what is old."""
+    trust = {"empty": False, "test_keys": False, "root": 1}
+
+    messages = load(Language.EN)
+    aged = status_lines(STATUS | {"trust": trust | {"rung": "OLD", "age_s": 60}}, messages=messages)
+    ageless = status_lines(STATUS | {"trust": trust}, messages=messages)
+
+    (age,) = [line for line in aged if line not in ageless]
+    assert "60 s old" in age

@@ -63,9 +63,9 @@ verdicts = st.builds(
     evidence=st.builds(
         Evidence,
         kid=st.none() | st.binary(min_size=4, max_size=4),
-        issuers=st.none() | st.integers(1),
-        lo_ms=st.none() | st.integers(0),
-        hi_ms=st.none() | st.integers(0),
+        issuers=st.none() | st.integers(1, 2**63 - 1),
+        lo_ms=st.none() | st.integers(0, 2**63 - 1),
+        hi_ms=st.none() | st.integers(0, 2**63 - 1),
         anchored=st.none() | st.booleans(),
         rung=st.none() | st.sampled_from(Rung),
     ),
