@@ -1,7 +1,7 @@
 """Trace codes of drugs and vaccines (药品追溯码), 20 digits on the smallest package (domain facts 5).
 
 Pure. Only that they have 20 digits is sure. That the first `PRODUCT_DIGITS_DEFAULT` name the product is remembered, not
-read anywhere: it is a setting, and whoever files a dose keeps the whole code too. No page tells of a check digit, so
+read anywhere: it is a parameter, and whoever files a dose keeps the whole code too. No page tells of a check digit, so
 none is checked.
 """
 

@@ -120,7 +120,9 @@ class Life:
         self.box.wall_ms = self._rng.choice((0, at_ms, at_ms + 27_000 * DAY_MS, at_ms - 730 * DAY_MS))
 
     def _switch_on(self, at_ms: int) -> None:
-        if not self.box.is_on:
+        if self._is_up:  # out of the cupboard the evening before: its clock is looked at all the same
+            self.box.advance(at_ms)
+        elif not self.box.is_on:
             self.box.is_awake = True
             self.box.switch_on(at_ms, ppm=self._ppm())
             self.witness.power(self.box)

@@ -7,6 +7,9 @@ from edge.verdict import Reason
 from tests.simulation.campaign import report, run
 from tests.simulation.faults import FAULTS
 from tests.simulation.judge import Tally
+from tests.simulation.life import Life
+from tests.simulation.network import Pattern
+from tests.simulation.world import World
 from tests.support.signature_double import SignatureDouble
 
 EVERY_REASON = {
@@ -73,6 +76,18 @@ def test_no_verdict_is_wrong_in_a_season(seed: int, capsys: pytest.CaptureFixtur
     assert tally.reasons.keys() >= EVERY_REASON | OF_MONTHS
     assert tally.forged.keys() >= FORGED | FORGED_OF_MONTHS
     assert tally.events.keys() >= EVENTS | EVENTS_OF_MONTHS
+
+
+@pytest.mark.usefixtures("_double")
+def test_a_box_that_is_switched_on_twice_knows_the_time() -> None:
+    """Taken from the cupboard in the evening it is on when somebody presses the switch in the morning."""
+    seed, number, tally = 766389747, 175, Tally()  # what a campaign found
+    world = World(seed, days=120, cards=250)
+
+    Life(world, number=number, seed=seed, pattern=tuple(Pattern)[number % len(Pattern)], tally=tally).live()
+
+    assert not +tally.wrong, said(tally)
+    assert tally.events["boots"] > 100
 
 
 def test_sm2_and_its_double_give_the_same_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
